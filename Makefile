@@ -1,0 +1,107 @@
+# pando. Targets: all (default), install, unit, fuzz, sim, bench, tidy, soak, clean.
+#   make SAN=1        address and undefined-behaviour sanitizers, no jemalloc, in build/san
+#   make CC=clang     another compiler
+#   make BUILD=dir    another build folder
+# Floors, lowest first; tools/layers.txt says who may include whom.
+FLOORS  := base ds io proto rdb journal store repl persist cmd server
+CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+SAN     ?= 0
+ifeq ($(SAN),1)
+BUILD   ?= build/san
+else
+BUILD   ?= build
+endif
+PREFIX  ?= /usr/local
+REDIS_LINKS ?= yes
+VERSION := $(shell cat VERSION)
+
+WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
+CFLAGS  ?=
+ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -Isrc -I$(BUILD)/gen $(WARN) -fno-strict-aliasing -fno-omit-frame-pointer \
+           -pthread -DPANDO_VERSION='"$(VERSION)"'
+LIBS    := -lcrypto -llzf -lisal -lsystemd -lm -pthread
+ifeq ($(SAN),1)
+ALL_CFLAGS += -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -DPANDO_NO_JEMALLOC
+LDFLAGS += -fsanitize=address,undefined
+else
+ALL_CFLAGS += -O2
+LIBS    += -ljemalloc
+ifneq ($(LTO),no)
+ifneq ($(findstring gcc,$(CC)),)
+ALL_CFLAGS += -flto=auto -fno-fat-lto-objects
+LDFLAGS += -flto=auto -O2
+endif
+endif
+endif
+LDFLAGS += -rdynamic
+
+SOURCES := $(filter-out %_test.c %_fuzz.c %_bench.c,$(foreach f,$(FLOORS),$(wildcard src/$(f)/*.c)))
+OBJECTS := $(SOURCES:src/%.c=$(BUILD)/obj/%.o)
+MAIN    := $(BUILD)/obj/server/main.o
+LIBRARY := $(filter-out $(MAIN),$(OBJECTS))
+TESTS   := $(foreach f,$(FLOORS),$(wildcard src/$(f)/*_test.c))
+FUZZERS := $(foreach f,$(FLOORS),$(wildcard src/$(f)/*_fuzz.c))
+BENCHES := $(foreach f,$(FLOORS),$(wildcard src/$(f)/*_bench.c))
+GENERATED := $(BUILD)/gen/commands.inc
+
+.DELETE_ON_ERROR:
+.PHONY: all install unit tidy clean fuzz sim bench soak check-libraries
+
+all: $(BUILD)/pando-server
+
+# One line that says what to install, instead of a compiler's page of errors.
+check-libraries: $(BUILD)/libraries.ok
+$(BUILD)/libraries.ok: tools/check-libraries
+	@tools/check-libraries "$(CC)" "$(SAN)"
+	@mkdir -p $(@D) && touch $@
+
+$(BUILD)/pando-server: $(OBJECTS)
+	$(CC) $(LDFLAGS) -o $@ $(OBJECTS) $(LIBS)
+
+$(BUILD)/obj/%.o: src/%.c $(GENERATED) | $(BUILD)/libraries.ok
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/gen/commands.inc: $(wildcard src/cmd/commands.def) $(wildcard src/cmd/*.def) tools/commands.py | $(BUILD)/libraries.ok
+	@mkdir -p $(@D)
+	python3 tools/commands.py src/cmd $(BUILD)/gen
+
+# Unit tests: every x_test.c beside its x.c, one program (Criterion).  make unit ONLY='table*' runs some.
+$(BUILD)/unit-tests: $(LIBRARY) $(TESTS:src/%.c=$(BUILD)/obj/%.o)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcriterion
+unit: $(BUILD)/unit-tests
+	$(BUILD)/unit-tests $(if $(ONLY),--filter '$(ONLY)') --timeout 120
+
+# Micro benchmarks: x_bench.c has its own main.
+$(BUILD)/bench/%: $(BUILD)/obj/%.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# Fuzzers: x_fuzz.c has LLVMFuzzerTestOneInput; built by clang with the sanitizers.
+FUZZ_BUILD := build/fuzz
+SECONDS ?= 20
+fuzz:
+	@$(MAKE) --no-print-directory BUILD=$(FUZZ_BUILD) SAN=1 CC=clang CFLAGS="-fsanitize=fuzzer-no-link" fuzzers
+	tools/run-fuzzers $(FUZZ_BUILD) $(SECONDS) $(FUZZERS:src/%.c=%)
+fuzzers: $(FUZZERS:src/%.c=$(BUILD)/fuzz/%)
+$(BUILD)/fuzz/%: $(BUILD)/obj/%.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+install: all
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install -m 755 $(BUILD)/pando-server "$(DESTDIR)$(PREFIX)/bin/pando-server"
+ifneq ($(REDIS_LINKS),no)
+	ln -sf pando-server "$(DESTDIR)$(PREFIX)/bin/redis-server"
+endif
+
+tidy:
+	python3 tools/tidy.py
+
+clean:
+	rm -rf build
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

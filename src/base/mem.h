@@ -1,0 +1,38 @@
+/* Heap memory with true accounting.
+ *
+ * mem_alloc and friends never return NULL: where the system has no more, the process logs and
+ * aborts. Sizes that a user or peer chose are bounded before they come here; mem_try_alloc is for
+ * those that may honestly be too large, and may return NULL.
+ *
+ * Accounting costs nothing per call: jemalloc counts per thread, mem_used() sums the counters of the
+ * threads that called mem_thread_register() (the engine and every worker do at their start).
+ * Built without jemalloc (sanitizers) the figure comes from malloc_usable_size sums. */
+#ifndef PANDO_BASE_MEM_H
+#define PANDO_BASE_MEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+void *mem_alloc(size_t size) __attribute__((malloc, alloc_size(1), returns_nonnull));
+void *mem_zalloc(size_t size) __attribute__((malloc, alloc_size(1), returns_nonnull));
+void *mem_realloc(void *ptr, size_t size) __attribute__((alloc_size(2), returns_nonnull));
+void *mem_try_alloc(size_t size) __attribute__((malloc, alloc_size(1)));
+void mem_free(void *ptr); /* NULL is fine */
+
+/* Bytes that `ptr` really occupies: its size class. */
+size_t mem_usable(const void *ptr);
+/* The size class that a request of `size` bytes would get. */
+size_t mem_good_size(size_t size);
+
+void mem_thread_register(void);
+/* Bytes allocated and not freed in the whole process, to within one thread's cached counters. */
+size_t mem_used(void);
+
+struct mem_figures { /* bytes; jemalloc's stats.*, zero without it */
+    size_t allocated, active, resident, retained;
+};
+void mem_figures(struct mem_figures *out); /* refreshes jemalloc's epoch: not for hot paths */
+const char *mem_allocator_name(void);      /* "jemalloc-5.3.0", or "libc" */
+void mem_purge(void);                      /* gives unused dirty pages back to the system */
+
+#endif

@@ -1,0 +1,73 @@
+/* One execution of a command: what a handler gets.
+ *
+ * A handler reads its arguments, looks up, checks, passes the door of the store once and replies. It returns OK after
+ * exactly one reply was written, or an error, having changed nothing and written nothing: the dispatcher then writes
+ * the error's text. Texts with arguments: return call_fail(call, "ERR ...").
+ *
+ * Arguments are spans into the session's read buffer, valid for the call. argv[0] is the command as typed; a
+ * subcommand's row is run with the same argv (CONFIG GET x: argv[1] is "GET"). */
+#ifndef PANDO_CMD_CALL_H
+#define PANDO_CMD_CALL_H
+
+#include "cmd/command.h"
+#include "proto/reply.h"
+#include "store/store.h"
+
+struct session; /* server/: opaque here */
+
+enum {
+    CALL_FROM_PRIMARY = 1 << 0, /* the replication link applies it: no expiry, no read-only check */
+    CALL_REPLAY = 1 << 1,       /* from an AOF */
+    CALL_IN_EXEC = 1 << 2,
+    CALL_IN_SCRIPT = 1 << 3,
+    CALL_DENY_BLOCKING = 1 << 4,
+};
+
+struct call {
+    const struct command *command;
+    const struct span *argv;
+    int argc;
+    int db;
+    unsigned flags;
+    int64_t now_ms;         /* of the batch: the time base of deadlines */
+    struct reply *reply;    /* never NULL */
+    struct store *store;
+    struct session *session; /* never NULL; replay and the link have one of their own */
+    struct unit *unit;       /* collects effects for the journal */
+    struct key first;        /* key of argv[first_key], hashed ahead by the batch; first.name.ptr NULL: not hashed */
+    const struct limits *limits;
+    char error[256];         /* text of ERR_TEXT */
+};
+
+/* Settings that handlers below the server need; the server keeps them current. */
+struct limits {
+    uint64_t bulk_bytes_max;    /* proto-max-bulk-len */
+    bool lazy_user_del, lazy_user_flush;
+    int databases;
+};
+
+enum err call_fail(struct call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Arguments as numbers, with the command's usual errors. */
+enum err call_arg_int64(struct call *call, int index, int64_t *out);  /* ERR_NOT_INTEGER */
+enum err call_arg_double(struct call *call, int index, double *out);  /* ERR_NOT_FLOAT */
+enum err call_arg_db(struct call *call, int index, int *out);
+static inline bool call_arg_is(const struct call *call, int index, const char *word) { return span_is(call->argv[index], word); }
+
+/* Keys, hashed once. */
+struct key call_key(struct call *call, int index);
+/* The entry of argv[index] for reading / before a write; NULL when absent. ERR_WRONG_TYPE unless type matches. */
+enum err call_find(struct call *call, int index, enum value_type type, const struct entry **out);
+enum err call_find_write(struct call *call, int index, enum value_type type, const struct entry **out);
+
+/* The door, with this call's db. */
+void call_put_string(struct call *call, int index, struct span value, int64_t ttl, struct event event);
+void call_put_int64(struct call *call, int index, int64_t value, int64_t ttl, struct event event);
+bool call_remove(struct call *call, int index, enum removal how, struct event event);
+
+/* The canonical form of what this call changed (REPLICATES_EFFECT, MAY). Bytes are copied. Several calls state several
+ * effects, in order. Effects in another database: set db first with call_effect_db. */
+void call_effect(struct call *call, int argc, const struct span *argv);
+void call_effect_db(struct call *call, int db, int argc, const struct span *argv);
+
+#endif

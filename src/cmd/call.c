@@ -1,0 +1,92 @@
+#include "cmd/call.h"
+#include "cmd/unit.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum err call_fail(struct call *call, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(call->error, sizeof call->error, format, arguments);
+    va_end(arguments);
+    return ERR_TEXT;
+}
+
+enum err call_arg_int64(struct call *call, int index, int64_t *out)
+{
+    return num_parse_int64(call->argv[index], out) ? OK : ERR_NOT_INTEGER;
+}
+
+enum err call_arg_double(struct call *call, int index, double *out)
+{
+    return num_parse_double(call->argv[index], out) ? OK : ERR_NOT_FLOAT;
+}
+
+enum err call_arg_db(struct call *call, int index, int *out)
+{
+    int64_t db;
+
+    TRY(call_arg_int64(call, index, &db));
+    if (db < 0 || db >= call->limits->databases) return ERR_DB_RANGE;
+    *out = (int)db;
+    return OK;
+}
+
+struct key call_key(struct call *call, int index)
+{
+    if (call->argv[index].ptr == call->first.name.ptr) return call->first;
+    return store_key(call->store, call->argv[index]);
+}
+
+static enum err find(struct call *call, int index, enum value_type type, unsigned flags,
+                     const struct entry **out)
+{
+    struct key key = call_key(call, index);
+    const struct entry *entry = store_find(call->store, call->db, &key, flags);
+
+    if (entry != NULL && type != TYPE_ANY && entry_type(entry) != type) return ERR_WRONG_TYPE;
+    *out = entry;
+    return OK;
+}
+
+enum err call_find(struct call *call, int index, enum value_type type, const struct entry **out)
+{
+    return find(call, index, type, 0, out);
+}
+
+enum err call_find_write(struct call *call, int index, enum value_type type,
+                         const struct entry **out)
+{
+    return find(call, index, type, FIND_WRITE, out);
+}
+
+void call_put_string(struct call *call, int index, struct span value, int64_t ttl,
+                     struct event event)
+{
+    struct key key = call_key(call, index);
+    store_put_string(call->store, call->db, &key, value, ttl, event);
+}
+
+void call_put_int64(struct call *call, int index, int64_t value, int64_t ttl, struct event event)
+{
+    struct key key = call_key(call, index);
+    store_put_int64(call->store, call->db, &key, value, ttl, event);
+}
+
+bool call_remove(struct call *call, int index, enum removal how, struct event event)
+{
+    struct key key = call_key(call, index);
+    return store_remove(call->store, call->db, &key, how, event);
+}
+
+void call_effect(struct call *call, int argc, const struct span *argv)
+{
+    unit_add(call->unit, call->db, argc, argv);
+}
+
+void call_effect_db(struct call *call, int db, int argc, const struct span *argv)
+{
+    unit_add(call->unit, db, argc, argv);
+}

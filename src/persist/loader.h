@@ -20,6 +20,7 @@
 #define PANDO_PERSIST_LOADER_H
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "io/loop.h"
 #include "store/access_clock.h"
 #include "store/keyspace.h"

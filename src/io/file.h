@@ -1,23 +1,45 @@
-/* Files: whole reads and writes, atomic replacement, durability. EINTR and short writes are dealt with here.
- * Errors come back as -errno. */
+/* Files: whole reads and writes, atomic replacement, durability. EINTR and short writes are dealt
+ * with here. Errors come back as -errno. */
 #ifndef PANDO_IO_FILE_H
 #define PANDO_IO_FILE_H
 
 #include "base/buf.h"
+
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
-int file_read_whole(const char *path, size_t bytes_max, struct buf *out); /* -EFBIG beyond bytes_max */
+/* Appends the whole file to `out`. 0; -EFBIG when it is longer than bytes_max (out as before). */
+int file_read_whole(const char *path, size_t bytes_max, struct buf *out);
+/* All or an error: 0 or -errno, the bytes before the failing one may be written. */
 int file_write_all(int fd, const void *ptr, size_t len);
 int file_pwrite_all(int fd, const void *ptr, size_t len, uint64_t offset);
-ssize_t file_pread_some(int fd, void *out, size_t len, uint64_t offset); /* short only at the end of the file */
-/* Writes bytes to a temporary file in the same folder, fsyncs, renames over `path`, fsyncs the folder. */
+/* Any number of runs; `iov` is used up. */
+int file_pwritev_all(int fd, struct iovec *iov, int count, uint64_t offset);
+/* Bytes read, short only at the end of the file. */
+ssize_t file_pread_some(int fd, void *out, size_t len, uint64_t offset);
+
+/* Writes bytes to a temporary file in the same folder, fsyncs, renames over `path`, fsyncs the
+ * folder. On an error `path` is as it was and the temporary file is gone. */
 int file_replace(const char *path, const void *ptr, size_t len, mode_t mode);
-int file_rename_durable(const char *from, const char *to); /* fsyncs the folder */
-/* Bytes that may still be written on the file system of `dir` by this user; UINT64_MAX where unknown. */
+int file_rename_durable(const char *from, const char *to); /* fsyncs the folder of `to` */
+int file_sync_folder(const char *path);                    /* the folder that `path` stands in */
+/* Makes a folder (0700) and those above it. 0 also where it exists. */
+int file_make_folder(const char *path);
+/* A new file without a name in `dir` (0600), open for reading and writing: it vanishes with its
+ * descriptor, also on a crash. The fd or -errno. */
+int file_open_unnamed(const char *dir);
+/* Gives a range's disk space back; the file keeps its length and reads as zeros there. Whole blocks
+ * of the file system (mostly 4 KB) only. -EOPNOTSUPP where the file system cannot. */
+int file_punch(int fd, uint64_t offset, uint64_t len);
+/* Bytes that may still be written on the file system of `dir` by this user; UINT64_MAX where
+ * unknown. */
 uint64_t file_system_free(const char *dir);
-/* Makes dir (0700) and takes an exclusive lock on dir/lock for the life of the process. The fd, or -EWOULDBLOCK where
- * another process holds it. */
+/* What a spool or a log may take of the file system of `dir`: free space less the larger of 10% of
+ * its size and 1 GB. UINT64_MAX where unknown. */
+uint64_t file_system_allowance(const char *dir);
+/* Makes dir (0700) and takes an exclusive lock on dir/lock for the life of the descriptor. The fd,
+ * or -EWOULDBLOCK where another process holds it. */
 int file_lock_folder(const char *dir);
 
 #endif

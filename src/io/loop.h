@@ -1,7 +1,14 @@
 /* The event loop: descriptors (epoll, level-triggered), timers, and work posted from other threads.
  *
- * One loop, one thread (the engine). Callbacks may add and remove anything, themselves included. A
- * removed watch is never called again, also when its event was already fetched. */
+ * One loop, one thread (the engine). A turn is: the before-wait hook, one wait, the after-wait
+ * hook, posted calls, ready descriptors, due timers. Callbacks may add and remove anything,
+ * themselves included; a removed watch is never called again, also when its event was already
+ * fetched. A callback may also run a nested turn (loop_turn), after which an event of the outer
+ * turn may find its descriptor already read: callbacks take "would block" for an answer.
+ *
+ * Interest is lazy: loop_add and loop_want only note what is wanted, and the difference to what the
+ * kernel knows is told once, before the wait. A connection that wants WRITE and gets rid of its
+ * bytes in the same turn costs no system call. */
 #ifndef PANDO_IO_LOOP_H
 #define PANDO_IO_LOOP_H
 
@@ -12,23 +19,34 @@ struct loop;
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 
-/* Embedded by its owner. Errors and hang-ups are reported as both READ and WRITE of what is wanted. */
+/* Embedded by its owner; the first four members are the owner's (change `wants` by loop_want), the
+ * others the loop's. Zero-initialise. Errors and hang-ups of the descriptor are reported as both
+ * READ and WRITE, as far as wanted: the system call then tells which it is. While nothing is wanted
+ * nothing is reported. */
 struct watch {
     int fd;
     unsigned wants; /* LOOP_READ | LOOP_WRITE; 0 is allowed */
     void (*ready)(void *context, unsigned events);
     void *context;
-    bool active; /* the loop's */
+    bool active;        /* added and not removed */
+    unsigned known;     /* what the kernel knows; 0: not in its set */
+    int32_t lazy_index; /* place among those whose interest is to be told; meaningful when lazy */
+    bool lazy;
 };
 
 struct loop *loop_new(void);
+/* Runs what is still posted, then frees the loop. Watches and timers that remain are forgotten. */
 void loop_free(struct loop *loop);
 
+/* The descriptor must be one that epoll takes (no regular file). Where the kernel has no memory for
+ * it, the loop tries again every 100 ms. */
 void loop_add(struct loop *loop, struct watch *watch);
-void loop_want(struct loop *loop, struct watch *watch, unsigned wants); /* no system call when nothing changes */
-void loop_remove(struct loop *loop, struct watch *watch);               /* the fd stays open */
+void loop_want(struct loop *loop, struct watch *watch, unsigned wants);
+/* The fd stays open; close it only after this. No effect on a watch that is not active. */
+void loop_remove(struct loop *loop, struct watch *watch);
 
-/* One-shot timers, embedded. Re-arm from the callback for a period. */
+/* One-shot timers, embedded. Re-arm from the callback for a period. Those due fire in order of
+ * `at_us`; equal times in no order. A timer re-armed with no delay fires in the next turn. */
 struct timer {
     int64_t at_us; /* monotonic */
     void (*fire)(void *context);
@@ -36,21 +54,28 @@ struct timer {
     int heap_index; /* the loop's; -1 when not armed: timer_init sets it */
 };
 void timer_init(struct timer *timer, void (*fire)(void *), void *context);
+static inline bool timer_armed(const struct timer *timer)
+{
+    return timer->heap_index >= 0;
+}
 void loop_arm(struct loop *loop, struct timer *timer, int64_t delay_us); /* re-arms an armed one */
 void loop_disarm(struct loop *loop, struct timer *timer);
 
-/* Any thread: runs call(context) on the loop's thread soon. */
+/* Any thread: runs call(context) on the loop's thread soon, in the order of posting. */
 void loop_post(struct loop *loop, void (*call)(void *), void *context);
+/* The loop's thread: runs what was posted until now, without waiting for the next turn. */
+void loop_run_posted(struct loop *loop);
 
-/* Called before each wait, after all callbacks of the turn. Returns the most microseconds the wait may
- * last (0: do not wait, there is more work; negative: as long as timers allow). */
+/* Called before each wait, after all callbacks of the turn. Returns the most microseconds the wait
+ * may last (0: do not wait, there is more work; negative: as long as timers allow). */
 void loop_before_wait(struct loop *loop, int64_t (*hook)(void *context), void *context);
 /* Called after each wait, before any callback: for taking the time once per turn. */
 void loop_after_wait(struct loop *loop, void (*hook)(void *context), void *context);
 
 void loop_run(struct loop *loop);  /* until loop_stop */
-void loop_stop(struct loop *loop);
-/* One turn that waits at most `wait_us`: for a server that must go on answering inside a long task. */
+void loop_stop(struct loop *loop); /* any thread, also a signal handler; ends loop_run once */
+/* One turn that waits at most `wait_us` (negative: as long as timers and the hook allow): for a
+ * server that must go on answering inside a long task. Not from the before-wait hook. */
 void loop_turn(struct loop *loop, int64_t wait_us);
 
 #endif

@@ -1,0 +1,26 @@
+#include "io/clock.h"
+
+#include <time.h>
+
+static int64_t read_us(clockid_t which)
+{
+    struct timespec ts;
+
+    clock_gettime(which, &ts); /* cannot fail for these two clocks */
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+int64_t clock_wall_us(void)
+{
+    return read_us(CLOCK_REALTIME);
+}
+
+int64_t clock_wall_ms(void)
+{
+    return clock_wall_us() / 1000;
+}
+
+int64_t clock_monotonic_us(void)
+{
+    return read_us(CLOCK_MONOTONIC);
+}

@@ -1,0 +1,263 @@
+#include "io/file.h"
+
+#include "base/num.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+/* ---- bytes ------------------------------------------------------------------------------------
+ */
+
+static int read_until_end(int fd, size_t bytes_max, struct buf *out)
+{
+    size_t before = out->len;
+    struct stat st;
+
+    if (fstat(fd, &st) != 0) return -errno;
+    if (S_ISDIR(st.st_mode)) return -EISDIR;
+    if (st.st_size > 0 && (uint64_t)st.st_size > bytes_max) return -EFBIG;
+    /* The size is a hint: it is 0 in /proc, and others may write meanwhile. */
+    buf_reserve(out, (size_t)st.st_size + 1);
+    for (;;) {
+        ssize_t n;
+
+        buf_reserve(out, 1);
+        n = read(fd, out->ptr + out->len, out->cap - out->len);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return -errno;
+        if (n == 0) return 0;
+        out->len += (size_t)n;
+        if (out->len - before > bytes_max) return -EFBIG;
+    }
+}
+
+int file_read_whole(const char *path, size_t bytes_max, struct buf *out)
+{
+    size_t before = out->len;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int result;
+
+    if (fd < 0) return -errno;
+    result = read_until_end(fd, bytes_max, out);
+    if (result != 0) out->len = before;
+    close(fd);
+    return result;
+}
+
+int file_write_all(int fd, const void *ptr, size_t len)
+{
+    const char *at = ptr;
+
+    while (len > 0) {
+        ssize_t n = write(fd, at, len);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return -errno;
+        at += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int file_pwrite_all(int fd, const void *ptr, size_t len, uint64_t offset)
+{
+    struct iovec iov = {(void *)ptr, len};
+
+    return file_pwritev_all(fd, &iov, 1, offset);
+}
+
+int file_pwritev_all(int fd, struct iovec *iov, int count, uint64_t offset)
+{
+    while (count > 0) {
+        ssize_t n;
+
+        if (iov->iov_len == 0) {
+            iov++;
+            count--;
+            continue;
+        }
+        n = pwritev(fd, iov, count < IOV_MAX ? count : IOV_MAX, (off_t)offset);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return -errno;
+        offset += (uint64_t)n;
+        for (size_t left = (size_t)n; left > 0;) {
+            size_t step = left < iov->iov_len ? left : iov->iov_len;
+            iov->iov_base = (char *)iov->iov_base + step;
+            iov->iov_len -= step;
+            left -= step;
+            if (iov->iov_len == 0) {
+                iov++;
+                count--;
+            }
+        }
+    }
+    return 0;
+}
+
+ssize_t file_pread_some(int fd, void *out, size_t len, uint64_t offset)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        ssize_t n = pread(fd, (char *)out + done, len - done, (off_t)(offset + done));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return -errno;
+        if (n == 0) break;
+        done += (size_t)n;
+    }
+    return (ssize_t)done;
+}
+
+/* ---- names ------------------------------------------------------------------------------------
+ */
+
+int file_sync_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash == NULL   ? strdup(".")
+                   : slash == path ? strdup("/")
+                                   : strndup(path, (size_t)(slash - path));
+    int fd, result = 0;
+
+    if (folder == NULL) return -ENOMEM;
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(folder);
+    if (fd < 0) return -errno;
+    /* Some file systems have nothing to sync for a folder and say EINVAL. */
+    if (fsync(fd) != 0 && errno != EINVAL) result = -errno;
+    close(fd);
+    return result;
+}
+
+int file_rename_durable(const char *from, const char *to)
+{
+    if (rename(from, to) != 0) return -errno;
+    return file_sync_folder(to);
+}
+
+static int write_new(const char *path, const void *ptr, size_t len, mode_t mode)
+{
+    int fd, result;
+
+    unlink(path); /* what a crashed process with our pid left */
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0) return -errno;
+    result = file_write_all(fd, ptr, len);
+    if (result == 0 && fsync(fd) != 0) result = -errno;
+    if (close(fd) != 0 && result == 0) result = -errno;
+    return result;
+}
+
+int file_replace(const char *path, const void *ptr, size_t len, mode_t mode)
+{
+    char *temporary;
+    int result;
+
+    /* The thread's id: unique among processes too, and two threads never meet in one file. */
+    if (asprintf(&temporary, "%s.%ld.tmp", path, (long)gettid()) < 0) return -ENOMEM;
+    result = write_new(temporary, ptr, len, mode);
+    if (result == 0 && rename(temporary, path) != 0) result = -errno;
+    if (result != 0) unlink(temporary);
+    else result = file_sync_folder(path);
+    free(temporary);
+    return result;
+}
+
+int file_make_folder(const char *path)
+{
+    char *name;
+    int result = 0;
+
+    if (*path == '\0') return -ENOENT;
+    name = strdup(path);
+    if (name == NULL) return -ENOMEM;
+    for (char *at = name + 1; result == 0; at++) {
+        char c = *at;
+        if (c != '/' && c != '\0') continue;
+        *at = '\0';
+        if (mkdir(name, 0700) != 0 && errno != EEXIST) result = -errno;
+        *at = c;
+        if (c == '\0') break;
+    }
+    free(name);
+    return result;
+}
+
+int file_open_unnamed(const char *dir)
+{
+    char *name;
+    int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+    if (fd >= 0) return fd;
+    if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) return -errno;
+    /* A file system without unnamed files. */
+    if (asprintf(&name, "%s/%ld-XXXXXX", dir, (long)getpid()) < 0) return -ENOMEM;
+    fd = mkostemp(name, O_CLOEXEC);
+    if (fd < 0) fd = -errno;
+    else unlink(name);
+    free(name);
+    return fd;
+}
+
+int file_punch(int fd, uint64_t offset, uint64_t len)
+{
+    int result;
+
+    do {
+        result =
+            fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)len);
+    } while (result != 0 && errno == EINTR);
+    return result == 0 ? 0 : -errno;
+}
+
+uint64_t file_system_free(const char *dir)
+{
+    struct statvfs st;
+
+    if (statvfs(dir, &st) != 0) return UINT64_MAX;
+    return (uint64_t)st.f_bavail * st.f_frsize;
+}
+
+uint64_t file_system_allowance(const char *dir)
+{
+    const uint64_t gigabyte = UINT64_C(1) << 30;
+    struct statvfs st;
+    uint64_t available, reserve;
+
+    if (statvfs(dir, &st) != 0) return UINT64_MAX;
+    available = (uint64_t)st.f_bavail * st.f_frsize;
+    reserve = (uint64_t)st.f_blocks * st.f_frsize / 10;
+    if (reserve < gigabyte) reserve = gigabyte;
+    return available > reserve ? available - reserve : 0;
+}
+
+int file_lock_folder(const char *dir)
+{
+    char *name, pid[NUM_INT64_CHARS + 1];
+    size_t len;
+    int fd, result = file_make_folder(dir);
+
+    if (result != 0) return result;
+    if (asprintf(&name, "%s/lock", dir) < 0) return -ENOMEM;
+    fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) fd = -errno;
+    free(name);
+    if (fd < 0) return fd;
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        result = -errno;
+        close(fd);
+        return result;
+    }
+    /* Who holds it, for people. */
+    len = num_format_int64(pid, getpid());
+    pid[len++] = '\n';
+    if (ftruncate(fd, 0) == 0) (void)file_pwrite_all(fd, pid, len, 0);
+    return fd;
+}

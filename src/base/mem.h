@@ -17,6 +17,10 @@ void *mem_alloc(size_t size) __attribute__((malloc, alloc_size(1), returns_nonnu
 void *mem_zalloc(size_t size) __attribute__((malloc, alloc_size(1), returns_nonnull));
 void *mem_realloc(void *ptr, size_t size) __attribute__((alloc_size(2), returns_nonnull));
 void *mem_try_alloc(size_t size) __attribute__((malloc, alloc_size(1)));
+/* `alignment` is a power of two and divides `size`. Freed by mem_free; not for mem_realloc, which would
+ * lose the alignment. */
+void *mem_alloc_aligned(size_t alignment, size_t size)
+    __attribute__((malloc, alloc_align(1), alloc_size(2), returns_nonnull));
 void mem_free(void *ptr); /* NULL is fine */
 
 /* Bytes that `ptr` really occupies: its size class. */

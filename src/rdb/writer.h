@@ -27,8 +27,7 @@ struct rdb_writer {
     bool checksum; /* rdbchecksum; off: the CRC written is 0 */
     uint64_t crc;  /* of everything handed on, and of the first crc_len bytes of `out` */
     size_t crc_len;
-    uint64_t written;      /* bytes handed on */
-    struct lzf_table *lzf; /* made at first use */
+    uint64_t written; /* bytes handed on */
 };
 
 void rdb_writer_init(struct rdb_writer *writer, bool compress, bool checksum);

@@ -6,11 +6,12 @@
  *
  * Promises
  * 1. No memory for what only was claimed: a string of n bytes is allocated at once only where the
- * source is known to hold n more bytes; else it grows in steps with what arrives. A packed string
- * cannot claim more than LZF can make of its bytes.
+ *    source certainly holds n more bytes (a file, bytes in memory); else it grows in steps with
+ * what arrives. A packed string cannot claim more than LZF can make of its bytes.
  * 2. The CRC covers every byte consumed so far.
  * 3. The first failure is kept in `error`: what was wrong, the byte offset, the key being read.
- * After it every call fails. ERR_IO: the source failed or ended early; ERR_CORRUPT: the bytes lie.
+ *    After it every call fails. ERR_IO: the source failed or ended early; ERR_CORRUPT: the bytes
+ *    lie.
  *
  * One thread at a time. */
 #ifndef PANDO_RDB_READER_H
@@ -24,7 +25,7 @@
 
 #define RDB_READER_BYTES (256 * 1024) /* the buffer, and the longest span that is borrowed */
 #define RDB_SIZE_UNKNOWN UINT64_MAX
-#define RDB_STRING_MAX   (512ull * 1024 * 1024 * 8) /* no string claims more: beyond it is a lie */
+#define RDB_STRING_MAX   (4ull * 1024 * 1024 * 1024) /* a string that claims more is a lie */
 
 struct rdb_source {
     /* At least one byte into `out`, 0 at the end, -errno on failure (-ECANCELED: told to stop). May
@@ -41,6 +42,7 @@ struct rdb_reader {
     uint64_t fetched; /* bytes got from the source so far: the offset of `end` */
     uint64_t size;    /* of the whole stream, or RDB_SIZE_UNKNOWN */
     uint64_t crc;
+    bool size_certain;  /* the size is a fact, not a peer's claim */
     bool checksum;      /* off: no CRC is computed */
     struct buf scratch; /* unpacked and long strings */
     struct span key;    /* for error texts; the caller sets and clears it */

@@ -271,7 +271,7 @@ static enum err check_claim(struct rdb_reader *reader, uint64_t len)
 
 static enum err read_lzf_head(struct rdb_reader *reader, struct rdb_string *out)
 {
-    uint64_t packed, len;
+    uint64_t packed = 0, len = 0;
 
     TRY(rdb_read_length(reader, &packed));
     TRY(rdb_read_length(reader, &len));

@@ -1,0 +1,1 @@
+"""What every wire test stands on: servers, connections, links that can be cut, and waiting."""

@@ -39,4 +39,17 @@ void mem_figures(struct mem_figures *out); /* refreshes jemalloc's epoch: not fo
 const char *mem_allocator_name(void);      /* "jemalloc-5.3.0", or "libc" */
 void mem_purge(void);                      /* gives unused dirty pages back to the system */
 
+/* As mem_free, for those who know the size that they asked for (or its size class): spares the
+ * allocator a look-up. */
+#ifdef PANDO_NO_JEMALLOC
+static inline void mem_free_sized(void *ptr, size_t size)
+{
+    (void)size;
+    mem_free(ptr);
+}
+#else
+void sdallocx(void *ptr, size_t size, int flags); /* jemalloc's; its header would bring more names */
+static inline void mem_free_sized(void *ptr, size_t size) { sdallocx(ptr, size, 0); }
+#endif
+
 #endif

@@ -1,8 +1,9 @@
 /* One numbered database's keys: the table of entries, their deadlines, sums for INFO.
  *
- * A keyspace is self-contained: a loader thread can fill one that nobody else sees, and FLUSHDB, SWAPDB
- * and the swap after a load exchange keyspaces as wholes. It knows nothing of journals, events or
- * snapshots: that is the door's work (store.h), the only caller once a keyspace is in a store. */
+ * A keyspace is self-contained: a loader thread can fill one that nobody else sees, and FLUSHDB,
+ * SWAPDB and the swap after a load exchange keyspaces as wholes. It knows nothing of journals,
+ * events or snapshots: that is the door's work (store.h), the only caller once a keyspace is in a
+ * store. */
 #ifndef PANDO_STORE_KEYSPACE_H
 #define PANDO_STORE_KEYSPACE_H
 
@@ -21,10 +22,10 @@ struct keyspace {
     struct table *table; /* of struct entry */
     struct deadlines *deadlines;
     struct hash_secret secret;
-    size_t expires;              /* entries with a deadline */
-    __int128 deadline_sum_ms;    /* over those: avg_ttl */
-    uint32_t holders;            /* the store and each snapshot that walks it; the last one frees */
-    void *observer;              /* for the store: the table's split and merge hooks */
+    size_t expires;           /* entries with a deadline */
+    __int128 deadline_sum_ms; /* over those: avg_ttl */
+    uint32_t holders;         /* the store and each snapshot that walks it; the last one frees */
+    void *observer;           /* for the store: the table's split and merge hooks */
     void (*after_split)(void *observer, struct keyspace *keyspace, size_t from, size_t to);
     void (*before_merge)(void *observer, struct keyspace *keyspace, size_t from, size_t to);
 };
@@ -34,7 +35,10 @@ struct keyspace *keyspace_new(const struct hash_secret *secret, int64_t now_ms);
 void keyspace_drop(struct keyspace *keyspace);
 void keyspace_hold(struct keyspace *keyspace);
 
-static inline size_t keyspace_count(const struct keyspace *ks) { return table_count(ks->table); }
+static inline size_t keyspace_count(const struct keyspace *ks)
+{
+    return table_count(ks->table);
+}
 struct key keyspace_key(const struct keyspace *keyspace, struct span name);
 
 /* Raw access, without expiry, clocks or statistics. */

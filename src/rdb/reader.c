@@ -359,27 +359,33 @@ enum err rdb_read_packed(struct rdb_reader *reader, const struct rdb_string *str
     return err;
 }
 
-enum err rdb_read_string(struct rdb_reader *reader, struct span *out)
+enum err rdb_read_string_body(struct rdb_reader *reader, const struct rdb_string *string,
+                              struct span *out)
 {
-    struct rdb_string string;
-
     if (reader->scratch.cap > SCRATCH_KEPT_BYTES) buf_release(&reader->scratch);
-    TRY(rdb_read_string_head(reader, &string));
     buf_clear(&reader->scratch);
-    switch (string.form) {
+    switch (string->form) {
     case RDB_STRING_PLAIN:
-        if (string.len <= RDB_READER_BYTES) return rdb_read_span(reader, (size_t)string.len, out);
-        TRY(read_growing(reader, string.len, &reader->scratch));
+        if (string->len <= RDB_READER_BYTES) return rdb_read_span(reader, (size_t)string->len, out);
+        TRY(read_growing(reader, string->len, &reader->scratch));
         break;
-    case RDB_STRING_INT: buf_append_int64(&reader->scratch, string.value); break;
+    case RDB_STRING_INT: buf_append_int64(&reader->scratch, string->value); break;
     case RDB_STRING_LZF:
-        buf_reserve(&reader->scratch, (size_t)string.len);
-        TRY(rdb_read_packed(reader, &string, reader->scratch.ptr));
-        reader->scratch.len = (size_t)string.len;
+        buf_reserve(&reader->scratch, (size_t)string->len);
+        TRY(rdb_read_packed(reader, string, reader->scratch.ptr));
+        reader->scratch.len = (size_t)string->len;
         break;
     }
     *out = buf_span(&reader->scratch);
     return OK;
+}
+
+enum err rdb_read_string(struct rdb_reader *reader, struct span *out)
+{
+    struct rdb_string string = {0};
+
+    TRY(rdb_read_string_head(reader, &string));
+    return rdb_read_string_body(reader, &string, out);
 }
 
 enum err rdb_skip_string(struct rdb_reader *reader)

@@ -89,7 +89,10 @@ enum err rdb_read_string_head(struct rdb_reader *reader, struct rdb_string *out)
 /* LZF: reads the packed bytes and unpacks them into out[0, string->len). Fails unless they make
  * exactly that many. */
 enum err rdb_read_packed(struct rdb_reader *reader, const struct rdb_string *string, char *out);
-/* A whole string of any form, borrowed until the next call. */
+/* The string behind a head, of any form, borrowed until the next call. */
+enum err rdb_read_string_body(struct rdb_reader *reader, const struct rdb_string *string,
+                              struct span *out);
+/* Head and body at once. */
 enum err rdb_read_string(struct rdb_reader *reader, struct span *out);
 /* Passes over a string. */
 enum err rdb_skip_string(struct rdb_reader *reader);

@@ -57,8 +57,7 @@ static void refilter(struct bucket *home, const struct bucket *second)
 {
     if (bucket_next(second) != NULL) return;
     home->fingerprints[BUCKET_LINK] = 0;
-    for (unsigned i = 0; i < bucket_count(second); i++)
-        filter_add(home, second->fingerprints[i]);
+    for (unsigned i = 0; i < bucket_count(second); i++) filter_add(home, second->fingerprints[i]);
 }
 
 unsigned chain_remove(struct bucket *home, struct bucket *at, unsigned slot)

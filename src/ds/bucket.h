@@ -7,14 +7,14 @@
  *     meta: low 4 bits  items in this bucket, standing in slots 0 .. n-1
  *           bit 7       slot 8 is no item but points to an overflow bucket of the same shape
  *
- * With an overflow bucket behind it, fingerprint 8 has no item to describe. In a home bucket it is a
- * filter then: bit (fingerprint & 7) is set for every item behind the home bucket, so that a search for
- * something absent seldom reads a second line. Bits may be set too many after removals.
+ * With an overflow bucket behind it, fingerprint 8 has no item to describe. In a home bucket it is
+ * a filter then: bit (fingerprint & 7) is set for every item behind the home bucket, so that a
+ * search for something absent seldom reads a second line. Bits may be set too many after removals.
  *
  * Invariants of a chain
  * 1. Every bucket but the last holds exactly 8 items and the pointer; the last one at most 9.
- * 2. There is no overflow bucket where the home bucket alone would do: the items' number decides the
- *    number of buckets. */
+ * 2. There is no overflow bucket where the home bucket alone would do: the items' number decides
+ * the number of buckets. */
 #ifndef PANDO_DS_BUCKET_H
 #define PANDO_DS_BUCKET_H
 
@@ -112,7 +112,8 @@ unsigned chain_remove(struct bucket *home, struct bucket *at, unsigned slot);
 struct bucket *chain_free_bucket(struct bucket *overflow);
 
 size_t chain_length(const struct bucket *home);
-/* Checks the invariants; `home` itself counts as depth 0. Returns the number of overflow buckets. */
+/* Checks the invariants; `home` itself counts as depth 0. Returns the number of overflow buckets.
+ */
 size_t chain_check(const struct bucket *home);
 
 #endif

@@ -2,20 +2,21 @@
 #include "base/mem.h"
 #include "ds/table_internal.h"
 
-/* Items per home bucket: above the first figure a bucket is split, below the second one is merged. In
- * between nothing happens, so that inserts and removals in turn do not split and merge in turn. For the
- * figures see docs/decisions/0001-table.md. */
-#define GROW_ABOVE(buckets)   ((buckets) * 13 / 2)
-#define SHRINK_BELOW(buckets) ((buckets) * 19 / 4)
+/* Items per home bucket: above the first figure a bucket is split, below the second one is merged.
+ * In between nothing happens, so that inserts and removals in turn do not split and merge in turn.
+ * For the figures see docs/decisions/0001-table.md. */
+#define GROW_ABOVE(buckets)   ((buckets)*13 / 2)
+#define SHRINK_BELOW(buckets) ((buckets)*19 / 4)
 
-#define STEPS_MAX 2 /* splits per insert, merges per removal */
+#define STEPS_MAX             2 /* splits per insert, merges per removal */
 
 /* ---- chunks ---------------------------------------------------------------------------------- */
 
 static struct bucket *chunk_new(struct table *table, size_t buckets)
 {
     size_t bytes = buckets * sizeof(struct bucket);
-    /* Page alignment keeps jemalloc from spreading big chunks over cache colours, at a page each. */
+    /* Page alignment keeps jemalloc from spreading big chunks over cache colours, at a page each.
+     */
     size_t alignment = bytes >= 4096 ? 4096 : BUCKET_BYTES;
     table->chunk_bytes += bytes;
     return mem_alloc_aligned(alignment, bytes);
@@ -214,7 +215,8 @@ void table_free(struct table *table, void (*free_item)(void *item))
         struct bucket *home = bucket_at(table, index);
         if (free_item && index + 1 < table->buckets) prefetch_slots(bucket_at(table, index + 1));
         for (struct bucket *b = home; b != NULL;) {
-            for (unsigned i = 0; free_item && i < bucket_count(b); i++) free_item(bucket_slot(b, i));
+            for (unsigned i = 0; free_item && i < bucket_count(b); i++)
+                free_item(bucket_slot(b, i));
             b = b == home ? bucket_next(b) : free_overflow(table, b);
         }
     }

@@ -6,8 +6,8 @@
  *   +-------------------+------+----------------------------------------------------+
  *     meta: count of used slots, and whether slot 8 points to an overflow bucket
  *
- * The number of buckets is 2^level + split. A bucket's index is the low `level` bits of the hash, or
- * `level + 1` bits for buckets that were split already (index below the split point) and their
+ * The number of buckets is 2^level + split. A bucket's index is the low `level` bits of the hash,
+ * or `level + 1` bits for buckets that were split already (index below the split point) and their
  * upper halves:
  *
  *      0            split           2^level          2^level + split
@@ -22,18 +22,19 @@
  * bucket and items are prefetched by the inserts before it. Memory is 11.5 to 12 bytes per item
  * (docs/decisions/0001-table.md).
  *
- * Items are opaque pointers below 2^48; their hash comes from a callback and must be keyed: all of it
- * is used (low bits for the bucket, top 8 for the fingerprint). The same table serves the keyspace and big
- * hashes, sets and member indexes; an empty one takes under 300 bytes.
+ * Items are opaque pointers below 2^48; their hash comes from a callback and must be keyed: all of
+ * it is used (low bits for the bucket, top 8 for the fingerprint). The same table serves the
+ * keyspace and big hashes, sets and member indexes; an empty one takes under 300 bytes.
  *
  * Invariants
  * 1. An item lives in its home bucket or in that bucket's own overflow chain.
  * 2. What stays in the table during a whole scan is seen by it, whatever grows or shrinks between.
- * 3. Items change their bucket only in a split, after which `after_split` is called, and in a merge,
- *    before which `before_merge` is called. Hooks must not change the table.
+ * 3. Items change their bucket only in a split, after which `after_split` is called, and in a
+ * merge, before which `before_merge` is called. Hooks must not change the table.
  *
- * One thread at a time; a table without concurrent writers may be read by several. Time is bounded for
- * every call except table_free, table_longest_chain and table_check, as long as hashes are spread. */
+ * One thread at a time; a table without concurrent writers may be read by several. Time is bounded
+ * for every call except table_free, table_longest_chain and table_check, as long as hashes are
+ * spread. */
 #ifndef PANDO_DS_TABLE_H
 #define PANDO_DS_TABLE_H
 
@@ -64,8 +65,8 @@ size_t table_count(const struct table *table);
 size_t table_buckets(const struct table *table); /* home buckets, >= 1 */
 size_t table_memory(const struct table *table);  /* bytes, without the items; constant time */
 
-/* Loads the bucket of `hash` into the cache; the second form, called when the bucket has arrived, loads
- * the items that could match. For batches: neither waits for what it loads. */
+/* Loads the bucket of `hash` into the cache; the second form, called when the bucket has arrived,
+ * loads the items that could match. For batches: neither waits for what it loads. */
 void table_prefetch_bucket(const struct table *table, uint64_t hash);
 void table_prefetch_items(const struct table *table, uint64_t hash);
 
@@ -93,22 +94,23 @@ size_t table_index(const struct table *table, uint64_t hash);
 
 /* Calls `visit` for every item of home bucket `index` and its chain. visit must not change the
  * table. */
-void table_visit(const struct table *table, size_t index,
-                 void (*visit)(void *context, void *item), void *context);
+void table_visit(const struct table *table, size_t index, void (*visit)(void *context, void *item),
+                 void *context);
 
-/* One step of SCAN: visits every item of one bucket and returns the next cursor, 0 at the end. Start
- * with 0. A cursor is a hash prefix: the low bits of the hashes that come next, counted upwards in
- * bit-reversed order, always below 2^48 and, in a small table, small. Any number is accepted: bits
- * beyond 48 are ignored. visit must not change the table; between two steps anything may change. */
+/* One step of SCAN: visits every item of one bucket and returns the next cursor, 0 at the end.
+ * Start with 0. A cursor is a hash prefix: the low bits of the hashes that come next, counted
+ * upwards in bit-reversed order, always below 2^48 and, in a small table, small. Any number is
+ * accepted: bits beyond 48 are ignored. visit must not change the table; between two steps anything
+ * may change. */
 uint64_t table_scan(const struct table *table, uint64_t cursor,
                     void (*visit)(void *context, void *item), void *context);
 
-/* A random item, each with exactly the same probability; NULL when empty. About six buckets are looked
- * at, four at a time. */
+/* A random item, each with exactly the same probability; NULL when empty. About six buckets are
+ * looked at, four at a time. */
 void *table_random(const struct table *table, struct random *random);
 
-/* Defragmentation: for every item of bucket `index` and its chain, move(context, item) returns the address
- * where the item is from now on: another one, or the same. */
+/* Defragmentation: for every item of bucket `index` and its chain, move(context, item) returns the
+ * address where the item is from now on: another one, or the same. */
 void table_relocate(struct table *table, size_t index, void *(*move)(void *context, void *item),
                     void *context);
 

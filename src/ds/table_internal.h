@@ -1,7 +1,8 @@
 /* The inside of struct table, for table.c (look-up and change) and table_walk.c (traversal).
  *
  * Chunks: the first holds up to 32 buckets and grows with them; from there on each doubling of the
- * table adds 8 chunks (fewer below 256 buckets, where a chunk is 32 buckets), until a chunk is 4096 buckets.
+ * table adds 8 chunks (fewer below 256 buckets, where a chunk is 32 buckets), until a chunk is 4096
+ * buckets.
  *
  *   buckets    0..31   32..511   512..1023   1024..2047  ...  16384..32767   32768..
  *   per chunk  <= 32   32        64          128              2048           4096

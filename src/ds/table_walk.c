@@ -19,13 +19,14 @@ void table_visit(const struct table *table, size_t index, void (*visit)(void *co
 
 /* ---- SCAN -------------------------------------------------------------------------------------
  *
- * Think of the 48 low bits of every hash written backwards, as a position in [0, 2^48). A bucket that is
- * told by its low n bits holds the items of one interval of positions, 2^(48-n) long: a split cuts
- * the interval into halves and a merge joins two, but an item's position stays. A scan sweeps over the
- * positions from 0 up: it visits the bucket whose interval holds the position reached, all of it, and goes
- * on at that interval's end. So an item that is there all the time is visited when the sweep passes its
- * position; one can be seen twice, where a merge joined a part that was swept already to one that was not.
- * The cursor that goes out is the position written backwards again: a hash prefix. */
+ * Think of the 48 low bits of every hash written backwards, as a position in [0, 2^48). A bucket
+ * that is told by its low n bits holds the items of one interval of positions, 2^(48-n) long: a
+ * split cuts the interval into halves and a merge joins two, but an item's position stays. A scan
+ * sweeps over the positions from 0 up: it visits the bucket whose interval holds the position
+ * reached, all of it, and goes on at that interval's end. So an item that is there all the time is
+ * visited when the sweep passes its position; one can be seen twice, where a merge joined a part
+ * that was swept already to one that was not. The cursor that goes out is the position written
+ * backwards again: a hash prefix. */
 
 #define SCAN_BITS 48
 
@@ -60,8 +61,8 @@ uint64_t table_scan(const struct table *table, uint64_t cursor,
 /* ---- random choice ---------------------------------------------------------------------------
  *
  * A bucket and a place in a chain of the longest possible length are drawn until an item stands
- * there: every item is drawn with the same probability. The table shrinks with its items, so its density,
- * and with it the number of draws, stays the same also after mass deletion. */
+ * there: every item is drawn with the same probability. The table shrinks with its items, so its
+ * density, and with it the number of draws, stays the same also after mass deletion. */
 
 #define DRAWS_AT_ONCE 4
 #define ROUNDS_MAX    256 /* beyond it only when the hash does not spread, to end at all */

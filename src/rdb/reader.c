@@ -36,6 +36,7 @@ void rdb_reader_release(struct rdb_reader *reader)
 {
     mem_free(reader->buffer);
     buf_release(&reader->scratch);
+    buf_release(&reader->packed);
     reader->buffer = NULL;
     reader->at = reader->end = reader->summed = NULL;
     reader->failed = ERR_IO;
@@ -334,34 +335,32 @@ static enum err read_growing(struct rdb_reader *reader, uint64_t len, struct buf
     return OK;
 }
 
-static enum err unpack(struct rdb_reader *reader, struct span packed, char *out, uint64_t len)
+enum err rdb_read_packed(struct rdb_reader *reader, const struct rdb_string *string,
+                         struct span *packed)
 {
-    unsigned made = lzf_decompress(packed.ptr, (unsigned)packed.len, out, (unsigned)len);
-
-    if (made == len) return OK;
-    return rdb_fail(reader, ERR_CORRUPT, "Invalid LZF compressed string");
+    check(string->form == RDB_STRING_LZF);
+    if (reader->packed.cap > SCRATCH_KEPT_BYTES) buf_release(&reader->packed);
+    if (string->packed <= RDB_READER_BYTES)
+        return rdb_read_span(reader, (size_t)string->packed, packed);
+    TRY(read_growing(reader, string->packed, &reader->packed));
+    *packed = buf_span(&reader->packed);
+    return OK;
 }
 
-enum err rdb_read_packed(struct rdb_reader *reader, const struct rdb_string *string, char *out)
+enum err rdb_unpack(struct rdb_reader *reader, const struct rdb_string *string, struct span packed,
+                    char *out)
 {
-    struct buf long_packed = {0};
-    struct span packed;
-    enum err err;
+    unsigned made = lzf_decompress(packed.ptr, (unsigned)packed.len, out, (unsigned)string->len);
 
-    check(string->form == RDB_STRING_LZF);
-    if (string->packed <= RDB_READER_BYTES) {
-        TRY(rdb_read_span(reader, (size_t)string->packed, &packed));
-        return unpack(reader, packed, out, string->len);
-    }
-    err = read_growing(reader, string->packed, &long_packed);
-    if (err == OK) err = unpack(reader, buf_span(&long_packed), out, string->len);
-    buf_release(&long_packed);
-    return err;
+    if (made == string->len) return OK;
+    return rdb_fail(reader, ERR_CORRUPT, "Invalid LZF compressed string");
 }
 
 enum err rdb_read_string_body(struct rdb_reader *reader, const struct rdb_string *string,
                               struct span *out)
 {
+    struct span packed = {0};
+
     if (reader->scratch.cap > SCRATCH_KEPT_BYTES) buf_release(&reader->scratch);
     buf_clear(&reader->scratch);
     switch (string->form) {
@@ -371,8 +370,9 @@ enum err rdb_read_string_body(struct rdb_reader *reader, const struct rdb_string
         break;
     case RDB_STRING_INT: buf_append_int64(&reader->scratch, string->value); break;
     case RDB_STRING_LZF:
+        TRY(rdb_read_packed(reader, string, &packed));
         buf_reserve(&reader->scratch, (size_t)string->len);
-        TRY(rdb_read_packed(reader, string, reader->scratch.ptr));
+        TRY(rdb_unpack(reader, string, packed, reader->scratch.ptr));
         reader->scratch.len = (size_t)string->len;
         break;
     }

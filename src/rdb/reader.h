@@ -42,10 +42,10 @@ struct rdb_reader {
     uint64_t fetched; /* bytes got from the source so far: the offset of `end` */
     uint64_t size;    /* of the whole stream, or RDB_SIZE_UNKNOWN */
     uint64_t crc;
-    bool size_certain;  /* the size is a fact, not a peer's claim */
-    bool checksum;      /* off: no CRC is computed */
-    struct buf scratch; /* unpacked and long strings */
-    struct span key;    /* for error texts; the caller sets and clears it */
+    bool size_certain;          /* the size is a fact, not a peer's claim */
+    bool checksum;              /* off: no CRC is computed */
+    struct buf scratch, packed; /* long strings; long packed ones */
+    struct span key;            /* for error texts; the caller sets and clears it */
     enum err failed;
     char error[256];
 };
@@ -86,9 +86,13 @@ struct rdb_string {
     int64_t value;   /* integer */
 };
 enum err rdb_read_string_head(struct rdb_reader *reader, struct rdb_string *out);
-/* LZF: reads the packed bytes and unpacks them into out[0, string->len). Fails unless they make
- * exactly that many. */
-enum err rdb_read_packed(struct rdb_reader *reader, const struct rdb_string *string, char *out);
+/* LZF, in two steps, so that room for the result is made only once the packed bytes are there:
+ * borrows the packed bytes until the next call; unpacks them into out[0, string->len), and fails
+ * unless they make exactly that many. */
+enum err rdb_read_packed(struct rdb_reader *reader, const struct rdb_string *string,
+                         struct span *packed);
+enum err rdb_unpack(struct rdb_reader *reader, const struct rdb_string *string, struct span packed,
+                    char *out);
 /* The string behind a head, of any form, borrowed until the next call. */
 enum err rdb_read_string_body(struct rdb_reader *reader, const struct rdb_string *string,
                               struct span *out);

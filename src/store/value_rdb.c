@@ -1,8 +1,6 @@
 #include "store/value_rdb.h"
 #include "base/check.h"
 #include "base/hash.h"
-#include "base/mem.h"
-#include <stdio.h>
 
 typedef enum err read_body(struct rdb_reader *reader, struct span key, int64_t deadline,
                            struct entry **out);
@@ -10,8 +8,23 @@ typedef void write_body(struct rdb_writer *writer, const struct entry *entry);
 
 /* ---- strings -------------------------------------------------------------------------------- */
 
-/* A string too long for its entry, straight into its blob: no second copy, and no more memory than
- * arrived. */
+/* A string too long for its entry goes straight into its blob: no second copy, and no more memory
+ * than what arrived. */
+static enum err read_packed_blob(struct rdb_reader *reader, const struct rdb_string *string,
+                                 struct blob **out)
+{
+    struct span packed = {0};
+    struct blob *blob;
+    enum err err;
+
+    TRY(rdb_read_packed(reader, string, &packed));
+    blob = blob_new((size_t)string->len, (size_t)string->len);
+    err = rdb_unpack(reader, string, packed, blob->bytes);
+    if (err == OK) *out = blob;
+    else blob_drop(blob);
+    return err;
+}
+
 static enum err read_blob(struct rdb_reader *reader, const struct rdb_string *string,
                           struct blob **out)
 {
@@ -19,13 +32,7 @@ static enum err read_blob(struct rdb_reader *reader, const struct rdb_string *st
     struct blob *blob;
     enum err err;
 
-    if (string->form == RDB_STRING_LZF) {
-        blob = blob_new((size_t)string->len, (size_t)string->len);
-        err = rdb_read_packed(reader, string, blob->bytes);
-        if (err == OK) *out = blob;
-        else blob_drop(blob);
-        return err;
-    }
+    if (string->form == RDB_STRING_LZF) return read_packed_blob(reader, string, out);
     room = rdb_reader_room(reader, 0, string->len);
     blob = blob_new(room, room);
     for (;;) {

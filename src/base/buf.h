@@ -12,11 +12,34 @@ struct buf {
     size_t cap; /* bytes allocated */
 };
 
-void buf_release(struct buf *buf);             /* frees and zeroes */
-void buf_reserve(struct buf *buf, size_t more); /* room for `more` bytes behind len; grows by half */
-void buf_append(struct buf *buf, const void *ptr, size_t len);
-void buf_append_span(struct buf *buf, struct span span);
-void buf_append_char(struct buf *buf, char c);
+void buf_release(struct buf *buf);           /* frees and zeroes */
+void buf_grow(struct buf *buf, size_t more); /* what buf_reserve does when there is no room */
+
+/* Room for `more` bytes behind len; grows by half at least. */
+static inline void buf_reserve(struct buf *buf, size_t more)
+{
+    if (__builtin_expect(buf->cap - buf->len < more, 0)) buf_grow(buf, more);
+}
+
+static inline void buf_append(struct buf *buf, const void *ptr, size_t len)
+{
+    if (len == 0) return;
+    buf_reserve(buf, len);
+    memcpy(buf->ptr + buf->len, ptr, len);
+    buf->len += len;
+}
+
+static inline void buf_append_span(struct buf *buf, struct span span)
+{
+    buf_append(buf, span.ptr, span.len);
+}
+
+static inline void buf_append_char(struct buf *buf, char c)
+{
+    buf_reserve(buf, 1);
+    buf->ptr[buf->len++] = c;
+}
+
 void buf_append_int64(struct buf *buf, long long value); /* decimal */
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_drop_front(struct buf *buf, size_t len); /* forgets the first `len` bytes (memmove) */

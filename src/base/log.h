@@ -11,8 +11,10 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_VERBOSE, LOG_LEVEL_NOTICE, LOG_LEVEL
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool log_wants(enum log_level level);
 
-#define log_debug(...)   (log_wants(LOG_LEVEL_DEBUG) ? log_line(LOG_LEVEL_DEBUG, __VA_ARGS__) : (void)0)
-#define log_verbose(...) (log_wants(LOG_LEVEL_VERBOSE) ? log_line(LOG_LEVEL_VERBOSE, __VA_ARGS__) : (void)0)
+#define log_debug(...)                                                                             \
+    (log_wants(LOG_LEVEL_DEBUG) ? log_line(LOG_LEVEL_DEBUG, __VA_ARGS__) : (void)0)
+#define log_verbose(...)                                                                           \
+    (log_wants(LOG_LEVEL_VERBOSE) ? log_line(LOG_LEVEL_VERBOSE, __VA_ARGS__) : (void)0)
 #define log_notice(...)  log_line(LOG_LEVEL_NOTICE, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
 

@@ -4,8 +4,8 @@
  * aborts. Sizes that a user or peer chose are bounded before they come here; mem_try_alloc is for
  * those that may honestly be too large, and may return NULL.
  *
- * Accounting costs nothing per call: jemalloc counts per thread, mem_used() sums the counters of the
- * threads that called mem_thread_register() (the engine and every worker do at their start).
+ * Accounting costs nothing per call: jemalloc counts per thread, mem_used() sums the counters of
+ * the threads that called mem_thread_register() (the engine and every worker do at their start).
  * Built without jemalloc (sanitizers) the figure comes from malloc_usable_size sums. */
 #ifndef PANDO_BASE_MEM_H
 #define PANDO_BASE_MEM_H

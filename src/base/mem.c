@@ -92,6 +92,11 @@ void *mem_try_alloc(size_t size)
     return malloc(size > 0 ? size : 1);
 }
 
+static void *try_alloc_aligned(size_t alignment, size_t size)
+{
+    return aligned_alloc(alignment, size);
+}
+
 void *mem_zalloc(size_t size)
 {
     void *ptr = calloc(1, size > 0 ? size : 1);
@@ -180,6 +185,11 @@ void *mem_try_alloc(size_t size)
     return count_in(malloc(size > 0 ? size : 1));
 }
 
+static void *try_alloc_aligned(size_t alignment, size_t size)
+{
+    return count_in(aligned_alloc(alignment, size));
+}
+
 void *mem_zalloc(size_t size)
 {
     void *ptr = count_in(calloc(1, size > 0 ? size : 1));
@@ -248,6 +258,14 @@ void mem_purge(void)
 void *mem_alloc(size_t size)
 {
     void *ptr = mem_try_alloc(size);
+    if (__builtin_expect(ptr == NULL, 0)) out_of_memory(size);
+    return ptr;
+}
+
+void *mem_alloc_aligned(size_t alignment, size_t size)
+{
+    check(size > 0 && size % alignment == 0);
+    void *ptr = try_alloc_aligned(alignment, size);
     if (__builtin_expect(ptr == NULL, 0)) out_of_memory(size);
     return ptr;
 }

@@ -1,0 +1,143 @@
+/* The replica's side: following a primary.
+ *
+ *    NONE ------ replica_follow ------> CONNECT  <------------------------------------------+
+ *      ^                                   | replica_timer: once a second, or after back-off |
+ *      |                                   v                                                 |
+ *      | replica_unfollow              CONNECTING    replica_connected                       |
+ * lose(): | (from every state)                |                                                 |
+ * any error, |                                   v | timeout, | PING_SENT     +PONG, -NOAUTH,
+ * -NOPERM                 | replica_gone, |                                   v | wrong bytes |
+ * HANDSHAKE     AUTH, REPLCONF port, ip, capa: replies  | |                                   v in
+ * order                                | |                               PSYNC_SENT    "\n" ignored
+ * | |                 +CONTINUE         |     +FULLRESYNC id N, or SYNC after an error    | |
+ * +----------------------+-------------------+                             | |            | v | |
+ * |                                     WAIT_HEADER   $length / $EOF:mark  | |            | v | |
+ * |                                      RECEIVING    image bytes          | |            | v | |
+ * |                                       LOADING     "\n" once a second   | |            v |
+ * replica_loaded: ADOPT, ACK  | |        CONNECTED <------------------------------------+ | | | |
+ *      +------------+------------------------------------------------------------------------+
+ *
+ * Invariants
+ *   1. Data, id and offset stay as they are until the loaded image is swapped in (ADOPT). A sync
+ * that fails before costs nothing: the next attempt asks with what is still there.
+ *   2. ACK tells what was applied, never what was read.
+ *   3. The log's own id and end are the "cached primary": nothing else remembers where to resume.
+ *   4. Bytes from the other end never assert; each wrong one ends the attempt with a reason. Lines
+ * are bounded.
+ *
+ * now_ms: as in primary.h. Engine thread only. */
+#ifndef PANDO_REPL_REPLICA_H
+#define PANDO_REPL_REPLICA_H
+
+#include "repl/primary.h"
+
+#define REPLICA_LINE_BYTES_MAX 1024 /* of a reply of the handshake; Redis' are below 256 */
+#define REPLICA_HOST_CHARS     256
+
+struct replica;
+
+/* All borrowed. `primary` is this node's own other half: its replicas are told when the history
+ * changes. */
+struct replica *replica_new(const struct repl_config *config, const struct journal *journal,
+                            struct repl_events *events, struct primary *primary);
+void replica_free(struct replica *replica);
+
+/* ---- role: called by role.h and failover.h, not by a driver
+ * --------------------------------------- */
+/* Begins to follow, from any state. `id`/`offset`: what to ask with instead of the journal's (a
+ * fresh id that was given up); id NULL: the journal's. */
+void replica_follow(struct replica *replica, const char *host, int port, const char *id,
+                    uint64_t offset, int64_t now_ms, struct repl_actions *out);
+void replica_unfollow(struct replica *replica, const char *reason, int64_t now_ms,
+                      struct repl_actions *out);
+/* The next PSYNC carries FAILOVER; how it was answered is told once. */
+enum replica_verdict { VERDICT_ACCEPTED, VERDICT_REJECTED, VERDICT_LINK_LOST };
+void replica_ask_failover(struct replica *replica, bool on,
+                          void (*answered)(void *context, enum replica_verdict, int64_t now_ms,
+                                           struct repl_actions *out),
+                          void *context);
+
+/* ---- the link -----------------------------------------------------------------------------------
+ */
+void replica_connected(struct replica *replica, int64_t now_ms,
+                       struct repl_actions *out); /* TCP and TLS done */
+void replica_connect_failed(struct replica *replica, const char *reason, int64_t now_ms,
+                            struct repl_actions *out);
+/* Bytes arrived on the link. The whole span is consumed; actions with from_input speak of it. */
+void replica_received(struct replica *replica, struct span bytes, int64_t now_ms,
+                      struct repl_actions *out);
+void replica_gone(struct replica *replica, const char *reason, int64_t now_ms,
+                  struct repl_actions *out);
+
+/* The stream was applied up to `offset` (journal_end after apply_feed); `getack`: it asked for an
+ * ACK. */
+void replica_applied(struct replica *replica, uint64_t offset, bool getack, int64_t now_ms,
+                     struct repl_actions *out);
+/* A command of the stream cannot be applied: the link ends, naming it. */
+void replica_apply_failed(struct replica *replica, const char *reason, int64_t now_ms,
+                          struct repl_actions *out);
+
+/* After IMAGE_END: the image was verified and loaded beside the old data; the swap comes with the
+ * ADOPT action. */
+void replica_loaded(struct replica *replica, int64_t now_ms, struct repl_actions *out);
+/* At any time between IMAGE_BEGIN and ADOPT: a torn or wrong image, no room. */
+void replica_load_failed(struct replica *replica, const char *reason, int64_t now_ms,
+                         struct repl_actions *out);
+/* How far loading has come, in bytes of the image. */
+void replica_load_progress(struct replica *replica, uint64_t bytes);
+
+/* Ten times a second or so: connects, ACKs each second, "\n" while loading, timeouts. */
+void replica_timer(struct replica *replica, int64_t now_ms, struct repl_actions *out);
+/* When replica_timer has something to do at the latest (a pending fine ACK: 10 ms). INT64_MAX:
+ * nothing is pending. */
+int64_t replica_next_timer(const struct replica *replica);
+
+/* ---- figures ------------------------------------------------------------------------------------
+ */
+enum replica_state {
+    REPLICA_NONE,
+    REPLICA_CONNECT,
+    REPLICA_CONNECTING,
+    REPLICA_PING_SENT,
+    REPLICA_HANDSHAKE,
+    REPLICA_PSYNC_SENT,
+    REPLICA_WAIT_HEADER,
+    REPLICA_RECEIVING,
+    REPLICA_LOADING,
+    REPLICA_CONNECTED
+};
+struct replica_figures {
+    enum replica_state state;
+    const char *role_state; /* ROLE: connect, connecting, handshake, sync, connected */
+    const char *stage;      /* ours: none, connect, connecting, handshake, waiting-for-snapshot,
+                               receiving, loading, online */
+    const char *host;
+    int port;
+    bool link_up;      /* master_link_status */
+    bool syncing;      /* master_sync_in_progress */
+    bool ready;        /* replica_ready: linked, and caught up with where the primary's log ended at
+                          link-up */
+    bool ever_synced;  /* there is data that came from a primary, or was loaded */
+    int64_t last_io_s; /* master_last_io_seconds_ago, -1 when down */
+    int64_t
+        down_since_s; /* master_link_down_since_seconds, -1 when up; since start when never up */
+    uint64_t read_offset;    /* slave_read_repl_offset */
+    uint64_t applied_offset; /* slave_repl_offset */
+    int64_t sync_total;      /* master_sync_total_bytes; 0 while unknown */
+    uint64_t sync_read, sync_left, load_bytes;
+    int64_t sync_last_io_s;
+    int percent;                 /* -1 while unknown */
+    int64_t bytes_per_s, eta_ms; /* eta -1 while unknown */
+    bool primary_is_pando;
+    int failures_alike;      /* attempts in a row that ended for the same reason */
+    int64_t next_attempt_ms; /* how long until the next connect; 0 when not waiting */
+};
+void replica_figures(const struct replica *replica, int64_t now_ms, struct replica_figures *out);
+enum replica_state replica_state(const struct replica *replica);
+
+struct replica_stats {
+    uint64_t attempts, full_syncs, partial_syncs, discarded_bytes;
+};
+struct replica_stats *replica_stats(struct replica *replica);
+
+#endif

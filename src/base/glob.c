@@ -74,6 +74,7 @@ static size_t skip_to_literal(struct span pattern, size_t at, struct span text, 
 bool glob_match(struct span pattern, struct span text, bool nocase)
 {
     const size_t none = (size_t)-1;
+    if (text.len == 0) return pattern.len == 0;      /* as PSUBSCRIBE * does not get channel "" */
     size_t p = 0, t = 0, star = none, star_text = 0; /* star: index behind the last one */
     size_t steps = STEPS_FLOOR + STEPS_PER_BYTE * (pattern.len + text.len);
     while (t < text.len) {

@@ -1,15 +1,14 @@
-/* The state of the log is the process's: every floor may write a line. It is set once at start and
+/* The state of the log is the process's: every floor may write a line. It is set by one thread and
  * read by any thread without a lock; a replaced path is not freed, since a reader (or a signal
  * handler) may be using it. */
 #include "base/log.h"
 
-#include "base/ascii.h"
+#include "base/mem.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 #include <syslog.h>
@@ -18,9 +17,15 @@
 
 #define LINE_BYTES_MAX 4096
 
+struct path {
+    struct path *older;
+    char text[];
+};
+
+static struct path *paths; /* all there ever were; only log_set_path looks here */
 static _Atomic(int) threshold = LOG_LEVEL_NOTICE;
 static _Atomic(char) role_letter = 'M';
-static _Atomic(char *) log_path; /* NULL: standard output */
+static _Atomic(struct path *) log_path; /* NULL: standard output */
 static _Atomic(bool) to_syslog;
 
 bool log_wants(enum log_level level)
@@ -52,9 +57,12 @@ bool log_set_path(const char *path)
     int fd = open_log(path);
     if (fd < 0) return false;
     close(fd);
-    char *copy = strdup(path);
-    if (copy == NULL) return false;
-    atomic_store(&log_path, copy);
+    size_t size = strlen(path) + 1;
+    struct path *added = mem_alloc(sizeof *added + size);
+    added->older = paths;
+    memcpy(added->text, path, size);
+    paths = added;
+    atomic_store(&log_path, added);
     return true;
 }
 
@@ -74,8 +82,8 @@ void log_set_syslog(bool enabled, const char *ident, int facility)
 void log_raw(const char *ptr, unsigned long len)
 {
     int saved_errno = errno;
-    const char *path = atomic_load(&log_path);
-    int fd = path == NULL ? STDOUT_FILENO : open_log(path);
+    const struct path *path = atomic_load(&log_path);
+    int fd = path == NULL ? STDOUT_FILENO : open_log(path->text);
     if (fd >= 0) {
         while (len > 0) {
             ssize_t put = write(fd, ptr, len);

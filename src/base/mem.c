@@ -225,6 +225,15 @@ size_t mem_usable(const void *ptr)
 #endif
 #endif
 
+#ifdef EXACT_SIZES
+/* Read by the sanitizer at start: malloc fails as the real one does. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+#endif
+
 size_t mem_good_size(size_t size)
 {
 #ifdef EXACT_SIZES

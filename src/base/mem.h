@@ -17,8 +17,8 @@ void *mem_alloc(size_t size) __attribute__((malloc, alloc_size(1), returns_nonnu
 void *mem_zalloc(size_t size) __attribute__((malloc, alloc_size(1), returns_nonnull));
 void *mem_realloc(void *ptr, size_t size) __attribute__((alloc_size(2), returns_nonnull));
 void *mem_try_alloc(size_t size) __attribute__((malloc, alloc_size(1)));
-/* `alignment` is a power of two and divides `size`. Freed by mem_free; not for mem_realloc, which would
- * lose the alignment. */
+/* `alignment` is a power of two and divides `size`. Freed by mem_free; not for mem_realloc, which
+ * would lose the alignment. */
 void *mem_alloc_aligned(size_t alignment, size_t size)
     __attribute__((malloc, alloc_align(1), alloc_size(2), returns_nonnull));
 void mem_free(void *ptr); /* NULL is fine */
@@ -48,8 +48,12 @@ static inline void mem_free_sized(void *ptr, size_t size)
     mem_free(ptr);
 }
 #else
-void sdallocx(void *ptr, size_t size, int flags); /* jemalloc's; its header would bring more names */
-static inline void mem_free_sized(void *ptr, size_t size) { sdallocx(ptr, size, 0); }
+void sdallocx(void *ptr, size_t size,
+              int flags); /* jemalloc's; its header would bring more names */
+static inline void mem_free_sized(void *ptr, size_t size)
+{
+    sdallocx(ptr, size, 0);
+}
 #endif
 
 #endif

@@ -42,6 +42,14 @@ _Static_assert(offsetof(struct bucket, slots) == 10, "slots behind fingerprints 
 
 enum { BUCKET_COUNT_MASK = 15, BUCKET_OVERFLOWS = 128 };
 
+/* Starts to load the line of `ptr`. The empty statement is there for gcc, which takes a function
+ * that does nothing but prefetch for one without effect, and drops calls of it. */
+static inline void prefetch(const void *ptr)
+{
+    __builtin_prefetch(ptr);
+    __asm__ volatile("");
+}
+
 static inline unsigned bucket_count(const struct bucket *b)
 {
     return b->meta & BUCKET_COUNT_MASK;

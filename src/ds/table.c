@@ -155,8 +155,8 @@ static void merge(struct table *table)
 
 static void prefetch_slots(const struct bucket *b)
 {
-    for (unsigned i = 0; i < bucket_count(b); i++) __builtin_prefetch(bucket_slot(b, i));
-    if (b->meta & BUCKET_OVERFLOWS) __builtin_prefetch(bucket_slot(b, BUCKET_LINK));
+    for (unsigned i = 0; i < bucket_count(b); i++) prefetch(bucket_slot(b, i));
+    if (b->meta & BUCKET_OVERFLOWS) prefetch(bucket_slot(b, BUCKET_LINK));
 }
 
 /* A split is known some inserts ahead: each of the last three loads what the next one reads. */
@@ -167,7 +167,7 @@ static void prepare_split(const struct table *table)
 
     const struct bucket *b = bucket_at(table, split_point(table));
     if (left == 2) {
-        __builtin_prefetch(b);
+        prefetch(b);
     } else if (left == 1) {
         prefetch_slots(b);
     } else {
@@ -183,11 +183,11 @@ static void prepare_merge(const struct table *table)
     const struct bucket *from = bucket_at(table, table->buckets - 1);
     const struct bucket *to = bucket_at(table, merge_target(table->buckets - 1));
     if (left == 1) {
-        __builtin_prefetch(from);
-        __builtin_prefetch(to);
+        prefetch(from);
+        prefetch(to);
     } else {
-        if (from->meta & BUCKET_OVERFLOWS) __builtin_prefetch(bucket_next(from));
-        if (to->meta & BUCKET_OVERFLOWS) __builtin_prefetch(bucket_next(to));
+        if (from->meta & BUCKET_OVERFLOWS) prefetch(bucket_next(from));
+        if (to->meta & BUCKET_OVERFLOWS) prefetch(bucket_next(to));
     }
 }
 
@@ -248,7 +248,7 @@ size_t table_memory(const struct table *table)
 
 void table_prefetch_bucket(const struct table *table, uint64_t hash)
 {
-    __builtin_prefetch(bucket_at(table, index_of(table, hash)));
+    prefetch(bucket_at(table, index_of(table, hash)));
 }
 
 void table_prefetch_items(const struct table *table, uint64_t hash)
@@ -257,9 +257,9 @@ void table_prefetch_items(const struct table *table, uint64_t hash)
     uint8_t fingerprint = fingerprint_of(hash);
 
     for (unsigned found = bucket_candidates(home, fingerprint); found != 0; found &= found - 1)
-        __builtin_prefetch(bucket_slot(home, (unsigned)__builtin_ctz(found)));
+        prefetch(bucket_slot(home, (unsigned)__builtin_ctz(found)));
     if (home->meta & BUCKET_OVERFLOWS && bucket_filter_passes(home, fingerprint))
-        __builtin_prefetch(bucket_slot(home, BUCKET_LINK));
+        prefetch(bucket_slot(home, BUCKET_LINK));
 }
 
 struct table_place table_locate(const struct table *table, uint64_t hash, const void *key)

@@ -83,7 +83,7 @@ void *table_random(const struct table *table, struct random *random)
         const struct bucket *homes[DRAWS_AT_ONCE];
         for (int i = 0; i < DRAWS_AT_ONCE; i++) {
             homes[i] = bucket_at(table, random_below(random, table->buckets));
-            __builtin_prefetch(homes[i]);
+            prefetch(homes[i]);
         }
         for (int i = 0; i < DRAWS_AT_ONCE; i++) {
             void *item = item_at(homes[i], random_below(random, table->longest));

@@ -34,7 +34,8 @@
 #define IMAGE_RECORDS_MEMORY (4 * 1024 * 1024)
 #define IMAGE_RECORDS_AHEAD                                                                        \
     (1 * 1024 * 1024) /* the walker pauses when so much waits for the encoder */
-#define IMAGE_RDB_MEMORY (12 * 1024 * 1024)
+#define IMAGE_LEASED_AHEAD (4 * 1024 * 1024) /* likewise, bytes of leased values */
+#define IMAGE_RDB_MEMORY   (12 * 1024 * 1024)
 
 enum image_clock {
     IMAGE_CLOCK_NONE,

@@ -30,7 +30,7 @@ BANNED = {
     "malloc": "use base/mem.h", "calloc": "use base/mem.h", "realloc": "use base/mem.h",
     "free": "use base/mem.h", "strdup": "use base/mem.h", "strndup": "use base/mem.h",
     "alloca": "unbounded stack", "rand": "use base/random.h", "random": "use base/random.h",
-    "localtime": "keeps hidden state", "gmtime": "keeps hidden state", "strerror": "use strerrorname_np or %m",
+    "localtime": "keeps hidden state", "gmtime": "keeps hidden state",
 }
 CLOCK = {"time", "gettimeofday", "clock_gettime", "clock", "ftime"}
 SYSCALLS = {
@@ -174,7 +174,7 @@ def is_mutable_variable(text):
         return False
     if re.match(r"(static\s+)?(const\s+)?(struct|union|enum)\s+\w+$", declared):
         return False
-    if "(" in declared and not re.search(r"\(\s*\*\s*\w*\s*(\[[^]]*\])?\s*\)\s*\(", declared):
+    if re.match(r"[^(]*\w\s*\((?!\s*\*\s*\w*\s*(\[[^]]*\])?\s*\)\s*\()", declared):
         return False  # a prototype, or a macro that makes functions
     if not re.match(r"[\w\s*\[\]().,+\-/&|<>]+$", declared) or not re.search(r"\w\s+[\w*]", declared):
         return False

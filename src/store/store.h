@@ -47,49 +47,53 @@ struct event {
 
 /* What the floors above want to be told. All optional, called inside the door, must not pass it. */
 struct store_observer {
-    /* A key changed, appeared or went (also by expiry and by a whole database going). WATCH, client
-     * tracking. `key` is borrowed. */
+    /* A key changed, appeared or went (also by expiry; a whole database going is `replacing`).
+     * WATCH, client tracking. `key` is borrowed. */
     void (*changed)(void *context, int db, struct span key);
-    /* A whole database, or all (db -1), was replaced: FLUSHDB, SWAPDB (both), swap after a load.
-     * Called before, with both keyspaces in place: WATCH asks which of its keys existed. */
+    /* A whole database is about to be replaced: FLUSHDB, FLUSHALL (each database in turn), SWAPDB
+     * (both), swap after a load. Both keyspaces are complete: WATCH asks which of its keys existed.
+     */
     void (*replacing)(void *context, int db, struct keyspace *from, struct keyspace *to);
     /* A keyspace event that passed nothing but the class: the observer knows the configured mask.
      */
     void (*event)(void *context, int db, struct event event, struct span key);
-    /* A value of this type appeared under a key: blocked clients. */
+    /* A value of this type (no string) appeared under a key: blocked clients. */
     void (*ready)(void *context, int db, struct span key, enum value_type type);
-    /* A change that no command stated: expiry and eviction (DEL or UNLINK key). */
+    /* A change that no command stated: expiry and eviction (DEL or UNLINK key). Called before the
+     * effects of the command in whose course it happens. */
     void (*effect)(void *context, int db, int argc, const struct span *argv);
     void *context;
 };
 
 struct store_policy {   /* set by the server from its configuration and role; read at each use */
-    bool is_replica;    /* logically expired keys are hidden, never deleted */
+    bool is_replica;    /* logically expired keys are hidden, never deleted; but see store_find */
     bool expire_paused; /* CLIENT PAUSE, FAILOVER: hidden, not deleted, until it ends */
-    bool keep_expired; /* applying the primary's stream, or replaying: expired keys are seen as they
-                          are */
+    bool keep_expired;  /* applying the primary's stream, or replaying: expired keys are seen */
     bool lazy_expire,
-        lazy_server_del; /* lazyfree-*: UNLINK instead of DEL, freeing in the background */
+        lazy_server_del; /* lazyfree-*: UNLINK instead of DEL, freed in the background */
     bool lfu;            /* the clock is LFU, not LRU */
     int lfu_log_factor, lfu_decay_time;
 };
 
 struct store_stats { /* since start or CONFIG RESETSTAT */
     uint64_t keyspace_hits, keyspace_misses, expired_keys, evicted_keys;
-    uint64_t expire_cycle_us;
+    uint64_t expire_cycle_us; /* kept by the caller of store_expire_due, who has a clock */
     uint64_t lazyfreed_objects;
+    uint64_t leases_encoded_at_once; /* leased values copied because a change could not wait */
 };
 
 struct store *store_new(int databases, const struct hash_secret *secret, int64_t now_ms);
-void store_free(struct store *store);
-void store_observe(struct store *store,
-                   const struct store_observer *observer); /* copied; one observer */
-/* Who frees big values and whole keyspaces off the engine; NULL frees in place. */
+void store_free(struct store *store); /* all snapshots must have ended */
+void store_observe(struct store *store, const struct store_observer *observer); /* copied; one */
+/* Who frees big values and whole keyspaces off the engine; NULL frees in place. reclaim() must call
+ * free_it(it) exactly once, in any thread, before store_free. */
 void store_set_reclaimer(struct store *store,
                          void (*reclaim)(void *context, void (*free_it)(void *), void *it),
                          void *context);
 struct store_policy *store_policy(struct store *store);
 struct store_stats *store_stats(struct store *store);
+/* Keys handed to the reclaimer and not freed yet: lazyfree_pending_objects. */
+uint64_t store_lazyfree_pending(const struct store *store);
 void store_set_now(struct store *store, int64_t now_ms);
 int64_t store_now(const struct store *store);
 int store_databases(const struct store *store);
@@ -97,35 +101,40 @@ struct keyspace *store_keyspace(const struct store *store, int db); /* borrowed 
 struct random *store_random(struct store *store);
 
 /* Changes since the last complete save: rdb_changes_since_last_save. The dispatcher compares it
- * before and after a call to know whether there is anything for the journal. */
+ * before and after a call to know whether there is anything for the journal. Expiry does not count
+ * (tried: neither does it in Redis). */
 uint64_t store_dirty(const struct store *store);
 void store_set_dirty(struct store *store, uint64_t dirty);
-void store_add_dirty(struct store *store,
-                     uint64_t changes); /* changes that are not keys: FLUSHALL of nothing */
+void store_add_dirty(struct store *store, uint64_t changes); /* changes that are not keys */
 
 struct key store_key(const struct store *store, struct span name);
-void store_prefetch(const struct store *store, int db, uint64_t hash,
-                    int step); /* step 0 bucket, 1 items */
+/* For batches, waits for nothing: step 0 loads the bucket, step 1 (once it arrived) the entries. */
+void store_prefetch(const struct store *store, int db, uint64_t hash, int step);
 
 /* ---- looking up ------------------------------------------------------------------------------ */
 enum {
     FIND_NO_TOUCH = 1 << 0, /* leave the access clock alone */
     FIND_NO_STATS = 1 << 1, /* count neither hit nor miss */
     FIND_EXPIRED = 1 << 2,  /* see logically expired keys too */
-    FIND_WRITE =
-        1
-        << 3, /* for a write: a key past its deadline is deleted first (and no hit/miss counted) */
+    FIND_WRITE = 1 << 3, /* for a write: no hit, miss or keymiss; the clock is left to the door */
     FIND_NO_EVENT = 1 << 4, /* no keymiss event */
 };
 /* The entry, or NULL where there is none or it is expired. A primary deletes an expired key here
- * (and states the effect); a replica hides it. */
+ * (and states the effect); a replica hides it. A writable replica's own write (FIND_WRITE, or the
+ * door itself) deletes it in memory, without an effect. The entry is good until the next write. */
 const struct entry *store_find(struct store *store, int db, const struct key *key, unsigned flags);
+/* Whether a reader must not see this entry now: for those who walk tables (KEYS, SCAN, RANDOMKEY).
+ */
+bool store_is_expired(const struct store *store, const struct entry *entry);
 
 /* ---- the door -------------------------------------------------------------------------------- */
 #define TTL_KEEP  (INT64_MIN + 1)
 #define TTL_CLEAR NO_DEADLINE
-/* `ttl` below: TTL_KEEP, TTL_CLEAR or a deadline in Unix ms. Every function counts one change and
- * emits `event`. EVENT_NEW "new" is emitted by the door itself where the key was not there. */
+/* `ttl` below: TTL_KEEP, TTL_CLEAR or a deadline in Unix ms, which may lie in the past. Every
+ * function counts one change and emits `event`. EVENT_NEW "new" comes before it, where the key was
+ * not there. A key that is past its deadline is dealt with as by store_find FIND_WRITE first: no
+ * handler needs to look up before it overwrites. Key names and values must not borrow from entries
+ * of the store. */
 
 void store_put_string(struct store *store, int db, const struct key *key, struct span value,
                       int64_t ttl, struct event event);
@@ -133,20 +142,21 @@ void store_put_int64(struct store *store, int db, const struct key *key, int64_t
                      struct event event);
 /* In-place change of a string: makes it `len` bytes long and non-integer ("raw"), zero-filled where
  * it grows (a missing key starts empty), and calls `edit` with its bytes. TTL is kept. The caller
- * has checked len against proto-max-bulk-len. A leased value is copied first; see store_would_wait.
- */
+ * has checked type, and len against proto-max-bulk-len. A leased value is copied first; see
+ * store_would_wait. */
 void store_edit_string(struct store *store, int db, const struct key *key, size_t len,
                        void (*edit)(void *context, char *bytes, size_t len), void *context,
                        struct event event);
-/* Puts a value built elsewhere (RESTORE, COPY, *STORE commands). Takes ownership of `entry`, whose
- * key must be `key`. */
+/* Puts a value built elsewhere (RESTORE, COPY). Takes ownership of `entry`, whose key must be
+ * `key`. The access clock is that of a fresh key. "new" is emitted also where it replaces another
+ * (tried: COPY and RESTORE with REPLACE, RENAME). */
 void store_put_entry(struct store *store, int db, const struct key *key, struct entry *entry,
                      struct event event);
 
 enum removal {
     REMOVE_NOW,
     REMOVE_LAZY
-}; /* DEL, UNLINK; big values go to the reclaimer either way where that helps */
+}; /* DEL, UNLINK; big values go to the reclaimer either way */
 /* False, doing nothing, where there is no such key. Deleting an expired key on a primary counts as
  * absent. */
 bool store_remove(struct store *store, int db, const struct key *key, enum removal how,
@@ -155,32 +165,42 @@ bool store_remove(struct store *store, int db, const struct key *key, enum remov
 void store_set_deadline(struct store *store, int db, const struct key *key, int64_t deadline_ms,
                         struct event event);
 /* Moves a value to another name (and db), overwriting; its deadline goes along. The source must be
- * there. */
+ * there and differ from the target. One change; "new" for the target, then both events. */
 void store_move(struct store *store, int from_db, const struct key *from, int to_db,
                 const struct key *to, struct event from_event, struct event to_event);
 /* Sets the access clock of an existing key: RESTORE IDLETIME/FREQ. */
 void store_set_clock(struct store *store, int db, const struct key *key, uint32_t clock);
 
-void store_flush(struct store *store, int db, bool lazy); /* db -1: all */
-void store_swap(struct store *store, int a, int b);       /* SWAPDB */
-/* Puts complete keyspaces (one per database, built by a loader) in place of all; the old ones are
- * reclaimed. Running snapshots keep what they walk. */
+/* Empties a database, all with db -1. The keys count as changes. Large keyspaces are freed by the
+ * reclaimer in any case: `lazy` only says whether they show as lazily freed. Observers are told of
+ * databases that held keys only. */
+void store_flush(struct store *store, int db, bool lazy);
+void store_swap(struct store *store, int a, int b); /* SWAPDB: one change */
+/* Puts complete keyspaces (one per database, built by a loader with the store's secret) in place of
+ * all, taking ownership of each, not of the array; the old ones are reclaimed. Running snapshots
+ * keep what they walk. Counts no change. */
 void store_replace_all(struct store *store, struct keyspace **keyspaces);
 
-/* Whether an in-place change of this key must wait because a running snapshot leases its value. */
-bool store_would_wait(const struct store *store, int db, const struct key *key);
+/* Whether an in-place change of this key must wait because a running snapshot leases its value.
+ * Where a snapshot would lease it at the change it does so now, so that the wait begins at once.
+ * Ask again each turn; whoever goes ahead all the same (the primary's stream, a key that was not
+ * declared) pays with a copy of the value. */
+bool store_would_wait(struct store *store, int db, const struct key *key);
 
 /* ---- time -------------------------------------------------------------------------------------
  */
-/* Removes keys whose deadline passed, in order of deadline over all databases, until the time
- * budget or everything due is used up. Returns the number removed. Does nothing on a replica or
- * while paused. */
+/* Removes keys whose deadline lies before now_ms, in order of deadline within a database and in
+ * turns of a few keys over the databases, until the budget (keys and items of the deadline wheel
+ * looked at) or everything due is used up. Returns the number of keys removed; store_next_deadline
+ * says whether there is more. Does nothing on a replica, while paused, or while expired keys are
+ * kept. */
 size_t store_expire_due(struct store *store, int64_t now_ms, size_t budget_items);
-int64_t store_next_deadline(const struct store *store); /* Unix ms, INT64_MAX for none */
+/* When store_expire_due has work next: Unix ms, INT64_MAX for never. May be early, never late. */
+int64_t store_next_deadline(const struct store *store);
 
-/* ---- access clocks ----------------------------------------------------------------------------
+/* ---- access clocks (access_clock.h says what the bits mean) -------------------------------------
  */
-uint32_t store_clock_now(const struct store *store); /* a fresh key's clock */
+uint32_t store_clock_now(const struct store *store); /* a fresh key's */
 int64_t store_idle_seconds(const struct store *store, const struct entry *entry); /* LRU */
 unsigned store_frequency(const struct store *store, const struct entry *entry);   /* LFU, decayed */
 

@@ -1,0 +1,232 @@
+/* The one door for writes. Each function below is: door_open (look up, deal with an expired key,
+ * take the bucket for the snapshots), the change, door_close (count, tell the observers). */
+#include "base/check.h"
+#include "store/store_internal.h"
+
+/* One passage through the door. */
+struct door {
+    struct store *store;
+    struct keyspace *keyspace;
+    int db;
+    const struct key *key;
+    struct table_place place; /* of `entry`, and the home bucket in any case */
+    struct entry *entry;      /* what stands there, or NULL */
+    bool seen;                /* there is an entry, and it counts: not expired and hidden */
+};
+
+static struct door door_open(struct store *store, int db, const struct key *key)
+{
+    struct door door = {.store = store, .keyspace = keyspace_of(store, db), .db = db, .key = key};
+    door.place = keyspace_locate(door.keyspace, key);
+    if (door.place.bucket != NULL) {
+        door.entry = table_at(door.place);
+        enum fate fate = store_fate(store, door.entry, FIND_WRITE);
+        door.seen = fate == FATE_SEEN;
+        if (__builtin_expect(fate == FATE_DELETE, 0)) {
+            store_expire(store, db, door.place, false);
+            door.entry = NULL;
+            door.place = keyspace_locate(door.keyspace, key);
+        }
+    }
+    take_bucket(door.keyspace, door.place.index);
+    return door;
+}
+
+/* Tells what happened to a key that is now there, or not any more. */
+static void door_close(const struct door *door, bool is_new, struct event event)
+{
+    struct store *store = door->store;
+    store->dirty++;
+    store_tell_changed(store, door->db, door->key->name);
+    if (is_new) store_tell_event(store, door->db, EVENT(EVENT_NEW, "new"), door->key->name);
+    store_tell_event(store, door->db, event, door->key->name);
+}
+
+void store_tell_changed(struct store *store, int db, struct span name)
+{
+    if (store->observer.changed != NULL) store->observer.changed(store->observer.context, db, name);
+}
+
+void store_tell_event(struct store *store, int db, struct event event, struct span name)
+{
+    if (event.class != 0 && store->observer.event != NULL)
+        store->observer.event(store->observer.context, db, event, name);
+}
+
+static void tell_ready(const struct door *door, enum value_type type)
+{
+    const struct store_observer *observer = &door->store->observer;
+    if (type != TYPE_STRING && observer->ready != NULL)
+        observer->ready(observer->context, door->db, door->key->name, type);
+}
+
+/* The deadline that `ttl` means for the key behind this door. */
+static int64_t door_deadline(const struct door *door, int64_t ttl)
+{
+    if (ttl != TTL_KEEP) return ttl;
+    return door->seen ? entry_deadline(door->entry) : NO_DEADLINE;
+}
+
+/* The access clock that the key has after this passage. */
+static uint32_t door_clock(const struct door *door)
+{
+    if (!door->seen) return store_clock_now(door->store);
+    return store_touched_clock(door->store, entry_clock(door->entry));
+}
+
+/* Puts another entry in the place of what stands there, if anything. */
+static void door_place(const struct door *door, struct entry *made)
+{
+    store_note_due(door->store, entry_deadline(made));
+    if (door->entry == NULL) {
+        keyspace_add(door->keyspace, door->key->hash, made);
+        return;
+    }
+    struct entry *old = keyspace_replace_at(door->keyspace, door->place, door->key->hash, made);
+    store_free_entry(door->store, old, door->store->policy.lazy_server_del);
+}
+
+/* The entry was changed in place, from one deadline to another. */
+static void door_changed_in_place(const struct door *door, int64_t before, int64_t after,
+                                  uint32_t clock)
+{
+    entry_set_clock(door->entry, clock);
+    store_note_due(door->store, after);
+    keyspace_note_deadline(door->keyspace, door->key->hash, before, after);
+}
+
+void store_put_string(struct store *store, int db, const struct key *key, struct span value,
+                      int64_t ttl, struct event event)
+{
+    struct door door = door_open(store, db, key);
+    int64_t deadline = door_deadline(&door, ttl);
+    uint32_t clock = door_clock(&door);
+    int64_t before = door.entry != NULL ? entry_deadline(door.entry) : NO_DEADLINE;
+
+    if (door.entry != NULL && entry_overwrite_string(door.entry, deadline, value)) {
+        door_changed_in_place(&door, before, deadline, clock);
+    } else {
+        struct entry *made = entry_new_string(key->name, deadline, value, false);
+        entry_set_clock(made, clock);
+        door_place(&door, made);
+    }
+    door_close(&door, !door.seen, event);
+}
+
+void store_put_int64(struct store *store, int db, const struct key *key, int64_t value, int64_t ttl,
+                     struct event event)
+{
+    struct door door = door_open(store, db, key);
+    int64_t deadline = door_deadline(&door, ttl);
+    uint32_t clock = door_clock(&door);
+    int64_t before = door.entry != NULL ? entry_deadline(door.entry) : NO_DEADLINE;
+
+    if (door.entry != NULL && entry_overwrite_int64(door.entry, deadline, value)) {
+        door_changed_in_place(&door, before, deadline, clock);
+    } else {
+        struct entry *made = entry_new_int64(key->name, deadline, value);
+        entry_set_clock(made, clock);
+        door_place(&door, made);
+    }
+    door_close(&door, !door.seen, event);
+}
+
+void store_edit_string(struct store *store, int db, const struct key *key, size_t len,
+                       void (*edit)(void *context, char *bytes, size_t len), void *context,
+                       struct event event)
+{
+    struct door door = door_open(store, db, key);
+    uint32_t clock = door_clock(&door);
+    bool copied = false;
+    char *bytes;
+    struct entry *made;
+
+    if (door.seen) {
+        made = entry_resize_string(door.entry, len, &bytes, &copied);
+        table_replace(door.place, made);
+    } else {
+        made = entry_new_string(key->name, NO_DEADLINE, SPAN(""), true);
+        made = entry_resize_string(made, len, &bytes, &copied);
+        door_place(&door, made);
+    }
+    if (copied) snapshot_count_lease_copied(store);
+    entry_set_clock(made, clock);
+    edit(context, bytes, len);
+    door_close(&door, !door.seen, event);
+}
+
+void store_put_entry(struct store *store, int db, const struct key *key, struct entry *entry,
+                     struct event event)
+{
+    check(span_equal(entry_key(entry), key->name));
+    struct door door = door_open(store, db, key);
+    entry_set_clock(entry, store_clock_now(store));
+    door_place(&door, entry);
+    tell_ready(&door, entry_type(entry));
+    door_close(&door, true, event);
+}
+
+bool store_remove(struct store *store, int db, const struct key *key, enum removal how,
+                  struct event event)
+{
+    struct door door = door_open(store, db, key);
+    if (!door.seen) return false;
+    struct entry *old = keyspace_take_at(door.keyspace, door.place);
+    store_free_entry(store, old, how == REMOVE_LAZY);
+    door_close(&door, false, event);
+    return true;
+}
+
+void store_set_deadline(struct store *store, int db, const struct key *key, int64_t deadline_ms,
+                        struct event event)
+{
+    struct door door = door_open(store, db, key);
+    check(door.seen);
+    int64_t before = entry_deadline(door.entry);
+    uint32_t clock = door_clock(&door);
+    door.entry = entry_with_deadline(door.entry, deadline_ms);
+    table_replace(door.place, door.entry);
+    door_changed_in_place(&door, before, deadline_ms, clock);
+    door_close(&door, false, event);
+}
+
+void store_move(struct store *store, int from_db, const struct key *from, int to_db,
+                const struct key *to, struct event from_event, struct event to_event)
+{
+    struct door source = door_open(store, from_db, from);
+    check(source.seen);
+    check(from_db != to_db || !span_equal(from->name, to->name));
+    uint32_t clock = door_clock(&source);
+    struct entry *moved = keyspace_take_at(source.keyspace, source.place);
+
+    struct door target = door_open(store, to_db, to);
+    if (!span_equal(from->name, to->name))
+        moved = entry_remake(moved, to->name, entry_deadline(moved));
+    entry_set_clock(moved, clock);
+    door_place(&target, moved);
+    tell_ready(&target, entry_type(moved));
+
+    store->dirty++;
+    store_tell_changed(store, from_db, from->name);
+    store_tell_changed(store, to_db, to->name);
+    store_tell_event(store, to_db, EVENT(EVENT_NEW, "new"), to->name);
+    store_tell_event(store, from_db, from_event, from->name);
+    store_tell_event(store, to_db, to_event, to->name);
+}
+
+void store_set_clock(struct store *store, int db, const struct key *key, uint32_t clock)
+{
+    struct entry *e = keyspace_find(keyspace_of(store, db), key);
+    if (e != NULL) entry_set_clock(e, clock);
+}
+
+bool store_would_wait(struct store *store, int db, const struct key *key)
+{
+    struct keyspace *keyspace = keyspace_of(store, db);
+    struct table_place place = keyspace_locate(keyspace, key);
+    if (place.bucket == NULL) return false;
+    const struct entry *e = table_at(place);
+    if (!entry_has_pointer(e)) return false;
+    take_bucket(keyspace, place.index);
+    return value_shared(entry_pointer(e));
+}

@@ -1,0 +1,75 @@
+/* Freeing what is work to free in another thread: big values and whole keyspaces. */
+#include "base/mem.h"
+#include "store/store_internal.h"
+
+/* Keyspaces up to this size are freed at once: it takes well under a millisecond. */
+#define KEYSPACE_KEYS_AT_ONCE 1000
+
+/* What is on its way to the reclaimer: a value, or a keyspace. */
+struct rubbish {
+    uint64_t *pending; /* the store's count; it outlives what is on its way */
+    uint64_t objects;  /* counted in it */
+    struct keyspace *keyspace;
+    enum encoding encoding;
+    void *value;
+};
+
+static void free_rubbish(void *it)
+{
+    struct rubbish *rubbish = it;
+    if (rubbish->keyspace != NULL) keyspace_drop(rubbish->keyspace);
+    else value_drop(rubbish->encoding, rubbish->value);
+    __atomic_fetch_sub(rubbish->pending, rubbish->objects, __ATOMIC_RELEASE);
+    mem_free(rubbish);
+}
+
+static void hand_over(struct store *store, struct rubbish what)
+{
+    struct rubbish *rubbish = mem_alloc(sizeof(*rubbish));
+    *rubbish = what;
+    rubbish->pending = &store->lazyfree_pending;
+    __atomic_fetch_add(&store->lazyfree_pending, rubbish->objects, __ATOMIC_RELAXED);
+    store->reclaim(store->reclaim_context, free_rubbish, rubbish);
+}
+
+void store_set_reclaimer(struct store *store,
+                         void (*reclaim)(void *context, void (*free_it)(void *), void *it),
+                         void *context)
+{
+    store->reclaim = reclaim;
+    store->reclaim_context = context;
+}
+
+uint64_t store_lazyfree_pending(const struct store *store)
+{
+    return __atomic_load_n(&store->lazyfree_pending, __ATOMIC_ACQUIRE);
+}
+
+void store_free_entry(struct store *store, struct entry *entry, bool lazy)
+{
+    if (__builtin_expect(!entry_has_pointer(entry), 1)) {
+        entry_free_shell(entry);
+        return;
+    }
+    void *value = entry_pointer(entry);
+    enum encoding encoding = entry_encoding(entry);
+    if (store->reclaim != NULL && value_ops(encoding)->effort(value) > VALUE_EFFORT_LAZY) {
+        if (lazy) store->stats.lazyfreed_objects++;
+        hand_over(store, (struct rubbish){.objects = 1, .encoding = encoding, .value = value});
+        entry_free_shell(entry);
+    } else {
+        entry_free(entry);
+    }
+}
+
+void store_drop_keyspace(struct store *store, struct keyspace *keyspace, bool lazy)
+{
+    size_t keys = keyspace_count(keyspace);
+    bool last = keyspace->holders == 1;
+    if (last && store->reclaim != NULL && keys > 0 && (lazy || keys > KEYSPACE_KEYS_AT_ONCE)) {
+        if (lazy) store->stats.lazyfreed_objects += keys;
+        hand_over(store, (struct rubbish){.objects = keys, .keyspace = keyspace});
+    } else {
+        keyspace_drop(keyspace);
+    }
+}

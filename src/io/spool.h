@@ -4,72 +4,118 @@
  *      |--------- file ------------- | == blocks ==================|
  *           ^ cursor A                        ^ cursor B
  *
- * Used for the records and the RDB bytes of a snapshot and, by the journal, for the replication stream.
- * One producer appends, any number of cursors read at their own speed; positions are absolute byte offsets.
- * Memory is bounded: when more than memory_bytes_max stands in memory that some cursor (or the retention)
- * still needs, the oldest blocks are written to an unlinked 0600 file in `dir` by the file worker and
- * their memory is freed. The producer never waits for a cursor nor for the disk; only when the disk cannot
- * take more (ENOSPC, bytes_max) does the spool say so through spool_failed() and the owner decides
- * which reader has to go.
+ * Used for the records and the RDB bytes of a snapshot and, by the journal, for the replication
+ * stream. One producer appends, any number of cursors read at their own speed; positions are
+ * absolute byte offsets. Bytes are held as long as a cursor has yet to read them or the retention
+ * (spool_trim, keep_head) wants them.
  *
- * Threads: append, trim and the cursor functions lock; a cursor belongs to one thread at a time. */
+ * Memory. When more than memory_bytes_max is held, the oldest full blocks are written to an
+ * unlinked 0600 file in `dir` by the worker, a few MB at a time and in order, and their memory goes
+ * back to the allocator when the write has returned. A cursor that reads there and then catches up
+ * with memory goes on without a seam.
+ *
+ * The producer never waits, neither for a cursor nor for the disk. So memory can stand above the
+ * bound by what was appended while the worker wrote; spool_pressure() tells, and a producer that
+ * can pause (the snapshot's walker) does so while it is high. Where the disk takes no more (ENOSPC,
+ * EIO, disk_bytes_max), everything stays in memory, spool_failed() says why, and the owner decides
+ * which reader has to go. Nothing held is ever lost or skipped. Writing is tried again when
+ * something was released, and each time memory has grown by another eighth of its bound.
+ *
+ * Disk. Space below the head is given back by punching holes; a drained file is truncated.
+ *
+ * Invariants:
+ *   1. head <= every cursor's position <= end; head and end only grow.
+ *   2. Every byte in [head, end) is in the file, or in a block, or (while it is written) in both.
+ *   3. Blocks are contiguous, and all but the last are full.
+ *   4. Borrowed bytes stay where they are until their cursor moves, peeks again or closes.
+ *
+ * Threads: append, trim and the cursor functions lock; a cursor belongs to one thread at a time.
+ * With a worker, spool_peek and spool_notify are for cursors of the worker's loop; spool_read_wait
+ * is for cursors of other threads, and reads the file itself. */
 #ifndef PANDO_IO_SPOOL_H
 #define PANDO_IO_SPOOL_H
 
 #include "base/err.h"
 #include "base/span.h"
 #include "io/worker.h"
+
 #include <stdint.h>
+#include <sys/types.h>
 #include <sys/uio.h>
 
 struct spool;
 struct spool_cursor;
 
 struct spool_options {
-    const char *dir;            /* for the file; made when first needed, 0700 */
-    size_t memory_bytes_max;    /* 0: everything stays in memory */
-    uint64_t disk_bytes_max;    /* 0: the file system less the larger of 10% and 1 GB */
-    struct worker *worker;      /* writes the file; NULL: written in the appender's thread (tests, simulation) */
-    uint64_t start;             /* absolute offset of the first byte */
-    bool keep_head;             /* keep everything from `start` for late cursors until spool_release_head */
+    const char *dir;         /* for the file; made when first needed, 0700 */
+    size_t memory_bytes_max; /* 0: everything stays in memory; less than 4 blocks means 4 blocks */
+    uint64_t disk_bytes_max; /* 0: the file system less the larger of 10% and 1 GB */
+    struct worker *worker;   /* does the file's I/O and outlives the spool; NULL: it is done in the
+                              * caller's thread (tests, simulation) */
+    uint64_t start;          /* absolute offset of the first byte */
+    bool keep_head;          /* keep everything from `start` for late cursors until
+                              * spool_release_head; spool_trim has no effect until then */
+    size_t block_bytes;      /* 0: 64 KB, an allocator class; tests choose less */
+    uint64_t file_wrap; /* 0: 8 TB; the file is used as a ring of that length, so that a spool that
+                         * is never empty does not outgrow its file system's longest file */
 };
 
 struct spool *spool_new(const struct spool_options *options);
-void spool_free(struct spool *spool); /* all cursors must be closed */
+/* All cursors must be closed. Jobs that are under way end first, in the background. NULL is fine.
+ */
+void spool_free(struct spool *spool);
+void spool_set_limits(struct spool *spool, size_t memory_bytes_max, uint64_t disk_bytes_max);
 
 void spool_append(struct spool *spool, const void *ptr, size_t len);
 void spool_finish(struct spool *spool); /* no more bytes will come: cursors reach an end */
 bool spool_finished(const struct spool *spool);
-enum err spool_failed(const struct spool *spool); /* OK, or ERR_IO / ERR_LIMIT since the disk part could not grow */
+/* OK, or since the disk part could not grow: ERR_LIMIT (its bound or ENOSPC) or ERR_IO. OK again
+ * when a write succeeded or memory is within its bound. */
+enum err spool_failed(const struct spool *spool);
+/* Memory in use as a percentage of its bound (0 without one). Over 100 while the worker is behind;
+ * a producer that can pause does so from 150 on. */
+unsigned spool_pressure(const struct spool *spool);
 
-uint64_t spool_head(const struct spool *spool); /* oldest byte still held */
-uint64_t spool_end(const struct spool *spool);  /* one past the newest */
-size_t spool_memory(const struct spool *spool); /* bytes in memory, block overhead included */
-uint64_t spool_disk(const struct spool *spool); /* bytes in the file */
-/* Retention besides cursors: bytes before `offset` may go. Monotonic. What cursors hold stays. */
+uint64_t spool_head(const struct spool *spool);        /* oldest byte still held */
+uint64_t spool_memory_head(const struct spool *spool); /* oldest byte that memory holds, or end */
+uint64_t spool_end(const struct spool *spool);         /* one past the newest */
+size_t spool_memory(const struct spool *spool);        /* bytes in memory, overhead included */
+uint64_t spool_disk(const struct spool *spool);        /* bytes of the file in use */
+/* Retention besides cursors: bytes before `offset` may go. Monotonic. What cursors hold stays. A
+ * call frees a bounded number of blocks; later calls and appends go on. */
 void spool_trim(struct spool *spool, uint64_t offset);
-void spool_release_head(struct spool *spool); /* ends keep_head */
+/* Ends keep_head and every other retention: only cursors hold bytes from now on. */
+void spool_release_head(struct spool *spool);
 
 /* Opens a cursor at `offset`; NULL where that is not held (below head or beyond end). */
 struct spool_cursor *spool_open(struct spool *spool, uint64_t offset);
-void spool_close(struct spool_cursor *cursor);
+void spool_close(struct spool_cursor *cursor); /* NULL is fine */
 uint64_t spool_position(const struct spool_cursor *cursor);
+int spool_cursors(const struct spool *spool); /* open ones */
 
 enum spool_read {
     SPOOL_BYTES,   /* there are bytes: iov is filled */
-    SPOOL_NOTHING, /* caught up with the end; call again after an append */
+    SPOOL_NOTHING, /* caught up with the end; call again after an append, or spool_notify */
     SPOOL_END,     /* caught up and the spool is finished */
     SPOOL_WAIT,    /* the bytes are on disk and on their way to memory: `arrived` will be called */
-    SPOOL_ERROR,   /* the disk part cannot be read */
+    SPOOL_ERROR,   /* the disk part cannot be read; another call tries again */
 };
-/* Borrows up to iov_max runs of bytes from the position on, at most `bytes_max`. They stay valid until the cursor
- * moves or closes. Reads from disk happen on the worker (256 KB at a time, read ahead); `arrived(context)` is then
- * called on the worker's loop; without a worker they happen here and SPOOL_WAIT never comes. */
-enum spool_read spool_peek(struct spool_cursor *cursor, struct iovec *iov, int *iov_count, int iov_max, size_t bytes_max,
-                           void (*arrived)(void *), void *context);
+#define SPOOL_RUNS_MAX 16 /* a larger iov_max is no use */
+/* Borrows up to iov_max runs of bytes from the position on, at most `bytes_max` (at least 1). They
+ * stay valid until the cursor moves, peeks again or closes. Reads from disk happen on the worker
+ * (256 KB at a time, read ahead); `arrived(context)` is then called once on the worker's loop,
+ * unless the cursor was closed before; without a worker they happen here and SPOOL_WAIT never
+ * comes. */
+enum spool_read spool_peek(struct spool_cursor *cursor, struct iovec *iov, int *iov_count,
+                           int iov_max, size_t bytes_max, void (*arrived)(void *), void *context);
+/* Moves on; at most to the end. A cursor that skips unread bytes is fine. */
 void spool_advance(struct spool_cursor *cursor, size_t bytes);
-/* For consumer threads: copies up to `len` bytes, waiting for more until the spool is finished. 0 at the end,
- * -1 on error or after spool_cancel. */
+/* After SPOOL_NOTHING, where another thread appends: calls call(context) once on the worker's loop
+ * when there are more bytes or the spool is finished, unless the cursor was closed before. */
+void spool_notify(struct spool_cursor *cursor, void (*call)(void *), void *context);
+
+/* For consumer threads: copies up to `len` bytes, waiting for the first until the spool is
+ * finished. The count; 0 at the end; -1 on a read error or after spool_cancel. */
 ssize_t spool_read_wait(struct spool_cursor *cursor, void *out, size_t len);
 void spool_cancel(struct spool *spool); /* wakes waiting readers: their reads fail from now on */
 

@@ -1,93 +1,139 @@
 /* The journal: the one ordered log of changes. It knows bytes, offsets and ids, no keys.
  *
- * Offsets are Redis' replication offsets: the byte at stream position p (from 1) is "offset p"; journal_end() is the
- * number of bytes ever appended, that is master_repl_offset. A reader that has applied up to `o` continues at o.
- * (PSYNC asks for o + 1; that one-off lives in repl/, nowhere else.)
+ * Offsets are Redis' replication offsets: the byte at stream position p (from 1) is "offset p";
+ * journal_end() is the number of bytes ever appended, that is master_repl_offset. A reader that has
+ * applied up to `o` continues at o. (PSYNC asks for o + 1; that one-off lives in repl/, nowhere
+ * else. second_offset is told in Redis' convention, since INFO shows it.)
  *
- * Bytes enter in whole units only: a command, a MULTI...EXEC, one PING. Replicas read through cursors; the backlog
- * is how far back bytes are held without any cursor. Memory has a ceiling, beyond which the oldest held bytes go to
- * disk (io/spool); the byte ceiling of the disk is where a reader has to be dropped.
+ *      first                        memory             end - backlog            end
+ *        |------------ disk ----------|---------------------|====================|
+ *             ^ a slow reader's cursor                        the backlog: held without any reader
  *
- * While nothing reads the log (no backlog, no cursor) it is inactive: nothing is appended or counted.
+ * Bytes enter in whole units only: a command, a MULTI...EXEC, one PING. They collect in the tail
+ * and become visible to cursors once per batch, at journal_publish. Replicas read through cursors,
+ * which pin what they have yet to read; the backlog is how far back bytes are held without any
+ * cursor. Memory has a ceiling, beyond which the oldest held bytes go to disk (io/spool); the byte
+ * ceiling of the disk is where a reader has to be dropped (journal_failed).
  *
- * History is a list of at most two (id, end): the current id, and the previous one that is valid up to
- * second_offset, as Redis tells them in INFO. Engine thread only. */
+ * While nothing reads the log (no backlog, no cursor) it is inactive: nothing is appended or
+ * counted.
+ *
+ * History is a list of at most two (id, end): the current id, and the previous one that is valid up
+ * to second_offset, as Redis tells them in INFO. Engine thread only.
+ *
+ *   inactive --activate--> active      new id, unless keep_id: what came before was not counted
+ *   active --deactivate--> inactive    new id (repl-backlog-ttl ended)
+ *   any --adopt, restore--> active     the end jumps to where the data stands */
 #ifndef PANDO_JOURNAL_JOURNAL_H
 #define PANDO_JOURNAL_JOURNAL_H
 
+#include "base/buf.h"
 #include "io/spool.h"
 
 #define REPLICATION_ID_LEN 40
 
 struct journal;
 struct journal_options {
-    const char *dir;               /* for what memory does not hold */
-    struct worker *worker;         /* may be NULL (simulation) */
-    uint64_t backlog_bytes;        /* repl-backlog-size */
-    size_t memory_bytes_max;       /* ceiling for held bytes in memory; at least the backlog */
-    uint64_t disk_bytes_max;       /* 0: by free space, see spool */
+    const char *dir;         /* for what memory does not hold */
+    struct worker *worker;   /* may be NULL (simulation); else outlives the journal */
+    uint64_t backlog_bytes;  /* repl-backlog-size */
+    size_t memory_bytes_max; /* ceiling for held bytes in memory, raised to hold the backlog; 0:
+                                none */
+    uint64_t disk_bytes_max; /* 0: by free space, see spool */
 };
-struct journal *journal_new(const struct journal_options *options); /* fresh random id, inactive, end 0 */
-void journal_free(struct journal *journal);
+struct journal *journal_new(const struct journal_options *options); /* fresh id, inactive, end 0 */
+void journal_free(struct journal *journal);                         /* all cursors are closed */
 void journal_set_backlog(struct journal *journal, uint64_t bytes);
 void journal_set_memory_max(struct journal *journal, size_t bytes);
 
-/* ---- identity ---------------------------------------------------------------------------------- */
+/* ---- identity ---------------------------------------------------------------------------------
+ * A switch to another history (new_history, adopt, restore, deactivate) drops what is held, where
+ * the contract says so; cursors must be closed before. */
 const char *journal_id(const struct journal *journal);        /* 40 hex digits, zero-terminated */
 const char *journal_second_id(const struct journal *journal); /* 40 zeros when none */
-int64_t journal_second_offset(const struct journal *journal); /* -1 when none; Redis' convention: first offset that is NOT
-                                                               * shared, i.e. end at the switch + 1 */
-/* Promotion: the current id becomes the second one, valid to the current end; a new random id begins. */
+/* -1 when none; Redis' convention: the first offset that is NOT shared, end at the switch + 1. */
+int64_t journal_second_offset(const struct journal *journal);
+/* Promotion: the current id becomes the second one, valid to the current end; a new random id
+ * begins. */
 void journal_shift_id(struct journal *journal);
-/* A new random id, second one forgotten: a new history with the same end. */
+/* A new random id, second one forgotten: a new history with the same end and bytes. */
 void journal_new_history(struct journal *journal);
-/* +FULLRESYNC taken: history is the primary's from `offset` on, held bytes are dropped, second id forgotten. */
+/* +FULLRESYNC taken: history is the primary's from `offset` on, held bytes are dropped, second id
+ * forgotten. Active afterwards. */
 void journal_adopt(struct journal *journal, const char *id, uint64_t offset);
-/* +CONTINUE <new id>: the same bytes under a new id; the old one becomes the second. No change when equal. */
+/* +CONTINUE <new id>: the same bytes under a new id; the old one becomes the second. No change when
+ * equal. */
 void journal_rename_id(struct journal *journal, const char *id);
-/* What a file said at start: the id becomes the second one (valid to `offset`) on a primary; end is set. */
+/* What a file said at start: the log ends at `offset`. On a primary the file's id becomes the
+ * second one, valid to `offset`, under a fresh id; else it becomes the id. Active afterwards: such
+ * a history is a backlog, so counting goes on. */
 void journal_restore(struct journal *journal, const char *id, uint64_t offset, bool as_primary);
 
-/* ---- writing ------------------------------------------------------------------------------------ */
+/* ---- writing ----------------------------------------------------------------------------------
+ */
 bool journal_active(const struct journal *journal);
-/* Begins to hold a backlog. From inactive: the id is new (what came before was not counted), unless keep_id. */
+/* Begins to hold a backlog. From inactive: the id is new (what came before was not counted), unless
+ * keep_id. No effect when active. */
 void journal_activate(struct journal *journal, bool keep_id);
-/* Frees the backlog; the id changes and second is forgotten, as repl-backlog-ttl does. */
+/* Frees the backlog; the id changes and the second is forgotten, as repl-backlog-ttl does. */
 void journal_deactivate(struct journal *journal);
-/* Appends one whole unit. Bytes become visible to cursors at journal_publish (once per batch). */
+/* Appends one whole unit; only while active. Bytes become visible to cursors at journal_publish
+ * (once per batch) at the latest. */
 void journal_append(struct journal *journal, const void *ptr, size_t len);
-struct buf *journal_tail(struct journal *journal); /* append in place instead of copying: see journal_appended */
+/* Append in place instead of copying: add whole units to the buffer, then say by how much it grew.
+ */
+struct buf *journal_tail(struct journal *journal);
 void journal_appended(struct journal *journal, size_t len); /* `len` more bytes stand at the tail */
 void journal_publish(struct journal *journal);
 
-/* The database that the log stands in: the last SELECT in it, -1 when the next command needs one first (start,
- * promotion, snapshot start). */
+/* The database that the log stands in: the last SELECT in it, -1 when the next command needs one
+ * first. It is -1 after everything that starts a history or a stretch for new readers: new,
+ * shift_id, new_history, adopt, restore, activate, deactivate. Whoever appends or learns more says
+ * so. */
 int journal_db(const struct journal *journal);
 void journal_set_db(struct journal *journal, int db);
 
-/* When bytes up to an offset were appended: for lag_ms. Samples of (offset, ms) are taken at publish when now differs. */
+/* When bytes up to an offset were appended: for lag_ms. The time is set once per turn; a bounded
+ * number of samples (end offset, ms) is kept, exact to the turn for the recent past, coarser (too
+ * old by some) for older. */
 void journal_set_now(struct journal *journal, int64_t now_ms);
 /* Milliseconds since the oldest byte beyond `offset` was appended; 0 when there is none. */
 int64_t journal_age_ms(const struct journal *journal, uint64_t offset, int64_t now_ms);
 
-/* ---- reading ------------------------------------------------------------------------------------ */
-uint64_t journal_end(const struct journal *journal);
-uint64_t journal_first(const struct journal *journal);   /* oldest offset a reader could continue at */
-uint64_t journal_backlog_first_byte(const struct journal *journal); /* INFO: first held byte, 1-based; 0 when inactive */
-uint64_t journal_backlog_len(const struct journal *journal);        /* INFO: repl_backlog_histlen */
-size_t journal_memory(const struct journal *journal);
+/* ---- reading ----------------------------------------------------------------------------------
+ */
+uint64_t journal_end(const struct journal *journal); /* the unpublished tail included */
+uint64_t
+journal_first(const struct journal *journal); /* oldest offset a reader could continue at */
+/* INFO, of memory: repl_backlog_first_byte_offset (1-based; 0 when inactive), repl_backlog_histlen.
+ */
+uint64_t journal_backlog_first_byte(const struct journal *journal);
+uint64_t journal_backlog_len(const struct journal *journal);
+size_t journal_memory(const struct journal *journal); /* tail and overhead included */
 uint64_t journal_disk(const struct journal *journal);
+/* OK, or since the disk takes no more: ERR_LIMIT or ERR_IO. Then memory is over its ceiling, and
+ * the reader with the lowest position (spool_position) is the one to drop. */
 enum err journal_failed(const struct journal *journal);
 
-enum journal_resume { JOURNAL_RESUME_OK, JOURNAL_UNKNOWN_ID, JOURNAL_BEYOND_SECOND, JOURNAL_TOO_OLD, JOURNAL_AHEAD, JOURNAL_INACTIVE };
+enum journal_resume {
+    JOURNAL_RESUME_OK,
+    JOURNAL_UNKNOWN_ID,    /* neither the id nor the second one */
+    JOURNAL_BEYOND_SECOND, /* the second id, but the reader went on where we did not */
+    JOURNAL_TOO_OLD,       /* the bytes are no longer held */
+    JOURNAL_AHEAD,         /* our history, but it applied more than we have */
+    JOURNAL_INACTIVE,      /* our history, but nothing is held */
+};
 /* Whether a reader that applied up to `offset` under `id` (any case) can go on. */
-enum journal_resume journal_can_resume(const struct journal *journal, const char *id, uint64_t offset);
+enum journal_resume journal_can_resume(const struct journal *journal, const char *id,
+                                       uint64_t offset);
 
-/* A cursor at `offset` (journal_first <= offset <= journal_end), which pins everything from there. */
+/* A cursor at `offset`, which pins everything from there. NULL when inactive, or unless
+ * journal_first <= offset <= journal_end. Publishes first. */
 struct spool_cursor *journal_open(struct journal *journal, uint64_t offset);
 /* Read with spool_peek / spool_advance, close with journal_close. */
 void journal_close(struct journal *journal, struct spool_cursor *cursor);
-/* Lets go of what neither backlog nor cursors need; bounded work. Called in cron and after cursors move. */
+/* Lets go of what neither backlog nor cursors need; bounded work. Called in cron and after cursors
+ * move. */
 void journal_trim(struct journal *journal);
 
 #endif

@@ -261,3 +261,24 @@ int file_lock_folder(const char *dir)
     if (ftruncate(fd, 0) == 0) (void)file_pwrite_all(fd, pid, len, 0);
     return fd;
 }
+
+int file_open_read(const char *path, uint64_t *size)
+{
+    struct stat found;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) return -errno;
+    if (fstat(fd, &found) != 0) {
+        int error = errno;
+        close(fd);
+        return -error;
+    }
+    posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    *size = (uint64_t)found.st_size;
+    return fd;
+}
+
+void file_close(int fd)
+{
+    if (fd >= 0) close(fd);
+}

@@ -32,6 +32,9 @@ int file_open_unnamed(const char *dir);
 /* Gives a range's disk space back; the file keeps its length and reads as zeros there. Whole blocks
  * of the file system (mostly 4 KB) only. -EOPNOTSUPP where the file system cannot. */
 int file_punch(int fd, uint64_t offset, uint64_t len);
+/* Opens a file for reading from its start to its end; *size is its length. The fd or -errno. */
+int file_open_read(const char *path, uint64_t *size);
+void file_close(int fd); /* -1 is fine */
 /* Bytes that may still be written on the file system of `dir` by this user; UINT64_MAX where
  * unknown. */
 uint64_t file_system_free(const char *dir);

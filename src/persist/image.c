@@ -13,6 +13,11 @@
 #define RDB_PRESSURE_BYTES (IMAGE_RDB_MEMORY + 4 * 1024 * 1024)
 #define PRESSURE_WAIT_NS   (5 * 1000 * 1000)
 
+struct lease {
+    struct entry *entry; /* a copy */
+    size_t value_bytes;
+};
+
 struct image {
     /* ---- engine's ---- */
     enum image_state state;
@@ -42,7 +47,7 @@ struct image {
     _Atomic uint64_t leased_bytes; /* of values that are leased and not encoded yet */
     pthread_mutex_t lock;          /* guards what follows */
     pthread_cond_t stopping;
-    struct entry **leases; /* copies of leased entries, oldest first: a ring, cap a power of two */
+    struct lease *leases; /* oldest first: a ring, cap a power of two */
     size_t first_lease, lease_count, lease_cap;
 };
 
@@ -53,14 +58,14 @@ struct image {
 static void push_lease(struct image *image, const struct entry *entry)
 {
     size_t bytes = entry_bytes(entry);
-    struct entry *copy = mem_alloc(bytes);
+    struct lease lease = {mem_alloc(bytes), entry_memory(entry)};
 
-    memcpy(copy, entry, bytes);
-    image->leased_bytes += entry_memory(entry);
+    memcpy(lease.entry, entry, bytes);
+    image->leased_bytes += lease.value_bytes;
     pthread_mutex_lock(&image->lock);
     if (image->lease_count == image->lease_cap) {
         size_t cap = image->lease_cap == 0 ? 16 : image->lease_cap * 2;
-        struct entry **leases = mem_alloc(cap * sizeof(struct entry *));
+        struct lease *leases = mem_alloc(cap * sizeof *leases);
         for (size_t i = 0; i < image->lease_count; i++)
             leases[i] = image->leases[(image->first_lease + i) & (image->lease_cap - 1)];
         mem_free(image->leases);
@@ -68,24 +73,24 @@ static void push_lease(struct image *image, const struct entry *entry)
         image->lease_cap = cap;
         image->first_lease = 0;
     }
-    image->leases[(image->first_lease + image->lease_count++) & (image->lease_cap - 1)] = copy;
+    image->leases[(image->first_lease + image->lease_count++) & (image->lease_cap - 1)] = lease;
     pthread_mutex_unlock(&image->lock);
 }
 
 /* Records are encoded in the order in which they were taken, so the oldest lease is the one. */
 static void drop_oldest_lease(struct image *image)
 {
-    struct entry *copy;
+    struct lease lease;
 
     pthread_mutex_lock(&image->lock);
     check(image->lease_count > 0);
-    copy = image->leases[image->first_lease];
+    lease = image->leases[image->first_lease];
     image->first_lease = (image->first_lease + 1) & (image->lease_cap - 1);
     image->lease_count--;
     pthread_mutex_unlock(&image->lock);
-    image->leased_bytes -= entry_memory(copy);
-    snapshot_release_lease(copy);
-    mem_free(copy);
+    image->leased_bytes -= lease.value_bytes;
+    snapshot_release_lease(lease.entry);
+    mem_free(lease.entry);
 }
 
 static void on_leased_encoded(void *context, const struct entry *entry)
@@ -421,6 +426,11 @@ enum image_state image_state(const struct image *image)
 const char *image_error(const struct image *image)
 {
     return image->error;
+}
+
+struct loop *image_loop(const struct image *image)
+{
+    return image->thread != NULL ? image->options.loop : NULL;
 }
 
 void image_progress(const struct image *image, struct image_progress *out)

@@ -91,6 +91,8 @@ enum image_state image_state(const struct image *image);
 /* Why it failed, a sentence; "" unless IMAGE_FAILED. */
 const char *image_error(const struct image *image);
 
+struct loop *image_loop(const struct image *image); /* NULL with inline_encoder */
+
 struct image_progress {
     uint64_t keys_total, keys_walked,
         keys_encoded;                  /* current_save_keys_total, _processed: encoded */

@@ -30,19 +30,21 @@ struct rdb_file_options { /* copied */
 struct rdb_file *rdb_file_start(struct image *image, const struct rdb_file_options *options,
                                 char error[256]);
 /* Gives up: the temporary file is gone when this returns, `done` will not be called. The image goes
- * on. */
-void rdb_file_abort(struct rdb_file *file);
+ * on. False: too late, the file stands under its final name (`done` is not called either). */
+bool rdb_file_abort(struct rdb_file *file);
 uint64_t rdb_file_written(const struct rdb_file *file);
 
-/* SAVE: makes the whole image and its file before it returns, all in the caller's thread.
- * `image_options` need not have loop or worker. OK, or ERR_IO / ERR_LIMIT with `error` set; bytes
- * may be NULL. `tick` (may be NULL) is called now and then: false gives up (a second SIGTERM). */
+/* SAVE: makes the whole file before it returns, in the caller's thread, straight from the store: no
+ * spool, no image. Of image_options it takes what concerns the bytes. OK, or with `error` set
+ * ERR_IO (the disk), ERR_LIMIT (too many snapshots are running; or `tick` gave up). `tick` (may be
+ * NULL) is called now and then and returns false to give up (a second SIGTERM); `bytes` (may be
+ * NULL) gets the size. */
 enum err rdb_file_save(struct store *store, const struct image_options *image_options,
                        const struct rdb_file_options *options, bool (*tick)(void *),
                        char error[256], uint64_t *bytes);
 
-/* Removes temp-*.rdb files in dir that were left by process `pid` (this one's predecessor under the
- * same pid), and by processes that no longer run. Never anyone else's. */
+/* Removes temporary files in dir that a process left behind when it died. Never one that is being
+ * written. */
 void rdb_file_sweep(const char *dir);
 
 #endif

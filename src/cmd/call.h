@@ -13,7 +13,8 @@
 #include "proto/reply.h"
 #include "store/store.h"
 
-struct session; /* server/: opaque here */
+struct session;          /* server/: opaque here */
+struct command_registry; /* cmd/registry.h */
 
 enum {
     CALL_FROM_PRIMARY = 1 << 0, /* the replication link applies it: no expiry, no read-only check */
@@ -44,6 +45,7 @@ struct limits {
     uint64_t bulk_bytes_max;    /* proto-max-bulk-len */
     bool lazy_user_del, lazy_user_flush;
     int databases;
+    const struct command_registry *commands; /* NULL: the table as it is, nothing renamed */
 };
 
 enum err call_fail(struct call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));

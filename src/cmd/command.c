@@ -2,7 +2,8 @@
 #include <stdint.h>
 #include <strings.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tools/commands.py hashes little-endian words");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "tools/commands.py hashes little-endian words");
 
 #define EACH_BYTE(value) ((uint64_t)(value)*0x0101010101010101ull)
 
@@ -25,8 +26,8 @@ static uint64_t load(const char *ptr, size_t len)
     return word;
 }
 
-/* A name's first and last bytes as two folded words; words_of() in tools/commands.py does the same. Bytes between them
- * are not hashed: the comparison behind the one probe looks at all. */
+/* A name's first and last bytes as two folded words; words_of() in tools/commands.py does the same.
+ * Bytes between them are not hashed: the comparison behind the one probe looks at all. */
 static inline void name_words(struct span name, uint64_t *first, uint64_t *last)
 {
     const char *ptr = name.ptr;
@@ -53,9 +54,11 @@ const struct command *command_find(struct span name)
 
     if (name.len == 0) return NULL;
     name_words(name, &first, &last);
-    product = (unsigned __int128)(first ^ command_hash.seed ^ name.len) * (last ^ 0x9e3779b97f4a7c15ull);
+    product =
+        (unsigned __int128)(first ^ command_hash.seed ^ name.len) * (last ^ 0x9e3779b97f4a7c15ull);
     hash = (uint64_t)product ^ (uint64_t)(product >> 64);
-    slot = ((uint32_t)(hash >> 32) ^ command_hash.displacements[hash & command_hash.displacement_mask]) &
+    slot = ((uint32_t)(hash >> 32) ^
+            command_hash.displacements[hash & command_hash.displacement_mask]) &
            command_hash.slot_mask;
     row = command_hash.slots[slot];
     if (row == 0) return NULL;
@@ -69,7 +72,8 @@ const struct command *command_find_sub(const struct command *container, struct s
 {
     for (int i = 0; i < container->subcommand_count; i++) {
         const struct command *sub = &container->subcommands[i];
-        if (sub->word_length == word.len && span_equal_nocase(word, span_of(sub->word, sub->word_length)))
+        if (sub->word_length == word.len &&
+            span_equal_nocase(word, span_of(sub->word, sub->word_length)))
             return sub;
     }
     return NULL;
@@ -82,27 +86,58 @@ const struct command *command_find_full(struct span name)
 
     size_t head = (size_t)(bar - name.ptr);
     const struct command *container = command_find(span_of(name.ptr, head));
-    return container == NULL ? NULL : command_find_sub(container, span_of(bar + 1, name.len - head - 1));
+    return container == NULL ? NULL
+                             : command_find_sub(container, span_of(bar + 1, name.len - head - 1));
 }
 
 static const char *const flag_words[] = {
-    "write", "readonly", "denyoom", "admin", "pubsub", "noscript", "blocking", "loading", "stale", "skip_monitor",
-    "skip_slowlog", "asking", "fast", "no_auth", NULL, "no_async_loading", "no_multi", "movablekeys", "allow_busy",
-    NULL, "no_mandatory_keys",
+    "write",
+    "readonly",
+    "denyoom",
+    "admin",
+    "pubsub",
+    "noscript",
+    "blocking",
+    "loading",
+    "stale",
+    "skip_monitor",
+    "skip_slowlog",
+    "asking",
+    "fast",
+    "no_auth",
+    NULL,
+    "no_async_loading",
+    "no_multi",
+    "movablekeys",
+    "allow_busy",
+    NULL,
+    "no_mandatory_keys",
 };
 static const char *const category_words[CATEGORY_COUNT] = {
-    "keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo",
-    "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting",
+    "keyspace", "read",   "write",       "set",       "sortedset",  "list",        "hash",
+    "string",   "bitmap", "hyperloglog", "geo",       "stream",     "pubsub",      "admin",
+    "fast",     "slow",   "blocking",    "dangerous", "connection", "transaction", "scripting",
 };
 static const char *const key_flag_words[] = {
-    "RO", "RW", "OW", "RM", "access", "update", "insert", "delete", "not_key", "incomplete", "variable_flags",
+    "RO",     "RW",     "OW",      "RM",         "access",         "update",
+    "insert", "delete", "not_key", "incomplete", "variable_flags",
 };
 
-#define WORD(words, bit) ((bit) >= 0 && (size_t)(bit) < sizeof(words) / sizeof *(words) ? (words)[bit] : NULL)
+#define WORD(words, bit)                                                                           \
+    ((bit) >= 0 && (size_t)(bit) < sizeof(words) / sizeof *(words) ? (words)[bit] : NULL)
 
-const char *command_flag_word(int bit) { return WORD(flag_words, bit); }
-const char *command_category_word(int bit) { return WORD(category_words, bit); }
-const char *key_flag_word(int bit) { return WORD(key_flag_words, bit); }
+const char *command_flag_word(int bit)
+{
+    return WORD(flag_words, bit);
+}
+const char *command_category_word(int bit)
+{
+    return WORD(category_words, bit);
+}
+const char *key_flag_word(int bit)
+{
+    return WORD(key_flag_words, bit);
+}
 
 uint32_t command_category_find(struct span word)
 {

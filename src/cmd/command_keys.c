@@ -10,7 +10,8 @@ struct finding {
 
 static void found(struct finding *finding, int index, uint32_t flags)
 {
-    if (finding->count < finding->max) finding->out[finding->count] = (struct command_key){index, flags};
+    if (finding->count < finding->max)
+        finding->out[finding->count] = (struct command_key){index, flags};
     finding->count++;
 }
 
@@ -31,12 +32,9 @@ static bool find_range(const struct key_spec *spec, int first, int argc, struct 
 {
     int last = spec->numbers[0], step = spec->numbers[1], limit = spec->numbers[2];
 
-    if (last >= 0)
-        last += first;
-    else if (limit <= 1)
-        last += argc;
-    else
-        last = first + (argc - first) / limit + last;
+    if (last >= 0) last += first;
+    else if (limit <= 1) last += argc;
+    else last = first + (argc - first) / limit + last;
     if (last >= argc) return false; /* a missing key cannot be named */
     for (int i = first; i <= last; i += step) found(finding, i, spec->flags);
     return true;
@@ -55,7 +53,8 @@ static bool find_counted(const struct key_spec *spec, int first, const struct sp
     return true;
 }
 
-int command_keys(const struct command *command, const struct span *argv, int argc, struct command_key *out, int max)
+int command_keys(const struct command *command, const struct span *argv, int argc,
+                 struct command_key *out, int max)
 {
     struct finding finding = {out, 0, max};
 
@@ -68,8 +67,7 @@ int command_keys(const struct command *command, const struct span *argv, int arg
         if (spec->flags & KEY_NOT_KEY || spec->begin == KEYS_BEGIN_UNKNOWN) continue;
         first = beginning(spec, argv, argc);
         if (first == 0 || first >= argc) continue;
-        if (spec->find == KEYS_FIND_RANGE)
-            made_sense = find_range(spec, first, argc, &finding);
+        if (spec->find == KEYS_FIND_RANGE) made_sense = find_range(spec, first, argc, &finding);
         else if (spec->find == KEYS_FIND_KEYNUM)
             made_sense = find_counted(spec, first, argv, argc, &finding);
         if (!made_sense) return -1;
@@ -85,9 +83,10 @@ bool command_has_keys(const struct command *command)
     return false;
 }
 
-/* SET: with GET the old value is read too. Behind an option that takes a value, GET is that value only for a call
- * which fails anyway, so every argument is looked at. */
-int command_keys_set(const struct command *command, const struct span *argv, int argc, struct command_key *out, int max)
+/* SET: with GET the old value is read too. Behind an option that takes a value, GET is that value
+ * only for a call which fails anyway, so every argument is looked at. */
+int command_keys_set(const struct command *command, const struct span *argv, int argc,
+                     struct command_key *out, int max)
 {
     uint32_t flags = KEY_OW | KEY_UPDATE;
 

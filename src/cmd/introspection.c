@@ -1,5 +1,5 @@
-/* COMMAND: what the table knows, told to clients. Names are those by which commands are called now, the descriptions
- * keep the table's. */
+/* COMMAND: what the table knows, told to clients. Names are those by which commands are called now,
+ * the descriptions keep the table's. */
 #include "base/glob.h"
 #include "base/mem.h"
 #include "cmd/call.h"
@@ -13,21 +13,19 @@ static const struct command_registry *registry_of(const struct call *call)
 }
 
 /* The words of the set bits, as a set of statuses. `prefix` is "@" for categories. */
-static void reply_words(struct reply *reply, uint32_t bits, const char *(*word_of)(int bit), const char *prefix)
+static void reply_words(struct reply *reply, uint32_t bits, const char *(*word_of)(int bit),
+                        const char *prefix)
 {
-    size_t position = reply_defer(reply, REPLY_SET);
-    int64_t count = 0;
+    char text[64];
 
+    for (int bit = 0; bit < 32; bit++)
+        if (word_of(bit) == NULL) bits &= ~(UINT32_C(1) << bit);
+    reply_set(reply, __builtin_popcount(bits));
     for (int bit = 0; bit < 32; bit++) {
-        const char *word = bits >> bit & 1 ? word_of(bit) : NULL;
-        char text[64];
-
-        if (word == NULL) continue;
-        snprintf(text, sizeof text, "%s%s", prefix, word);
+        if (!(bits >> bit & 1)) continue;
+        snprintf(text, sizeof text, "%s%s", prefix, word_of(bit));
         reply_status(reply, text);
-        count++;
     }
-    reply_settle(reply, position, REPLY_SET, count);
 }
 
 static void reply_field(struct reply *reply, const char *name, const char *text)
@@ -115,7 +113,8 @@ static void reply_info(struct reply *reply, const struct command *command)
     for (int i = 0; i < command->subcommand_count; i++) reply_info(reply, &command->subcommands[i]);
 }
 
-static void reply_arguments(struct reply *reply, const struct command_argument *arguments, int count)
+static void reply_arguments(struct reply *reply, const struct command_argument *arguments,
+                            int count)
 {
     static const char *const types[] = {
         [ARGUMENT_STRING] = "string",   [ARGUMENT_INTEGER] = "integer",
@@ -129,8 +128,9 @@ static void reply_arguments(struct reply *reply, const struct command_argument *
     reply_array(reply, count);
     for (int i = 0; i < count; i++) {
         const struct command_argument *argument = &arguments[i];
-        int pairs = 2 + (argument->key_spec >= 0) + (argument->token != NULL) + (argument->since != NULL) +
-                    (argument->deprecated_since != NULL) + (argument->flags != 0) + (argument->argument_count > 0);
+        int pairs = 2 + (argument->key_spec >= 0) + (argument->token != NULL) +
+                    (argument->since != NULL) + (argument->deprecated_since != NULL) +
+                    (argument->flags != 0) + (argument->argument_count > 0);
 
         reply_map(reply, pairs);
         reply_field(reply, "name", argument->name);
@@ -157,8 +157,9 @@ static void reply_arguments(struct reply *reply, const struct command_argument *
 static void reply_docs(struct reply *reply, const struct command *command)
 {
     const struct command_docs *docs = command->docs;
-    int pairs = 3 + (docs->complexity != NULL) + (docs->flags != 0) + (docs->deprecated_since != NULL) +
-                (docs->replaced_by != NULL) + (docs->history_count > 0) + (docs->argument_count > 0) +
+    int pairs = 3 + (docs->complexity != NULL) + (docs->flags != 0) +
+                (docs->deprecated_since != NULL) + (docs->replaced_by != NULL) +
+                (docs->history_count > 0) + (docs->argument_count > 0) +
                 (command->subcommand_count > 0);
 
     reply_bulk_cstr(reply, command->name);
@@ -173,7 +174,8 @@ static void reply_docs(struct reply *reply, const struct command *command)
         if (docs->flags & DOCS_DEPRECATED) reply_status(reply, "deprecated");
         if (docs->flags & DOCS_SYSCMD) reply_status(reply, "syscmd");
     }
-    if (docs->deprecated_since != NULL) reply_field(reply, "deprecated_since", docs->deprecated_since);
+    if (docs->deprecated_since != NULL)
+        reply_field(reply, "deprecated_since", docs->deprecated_since);
     if (docs->replaced_by != NULL) reply_field(reply, "replaced_by", docs->replaced_by);
     if (docs->history_count > 0) {
         reply_bulk_cstr(reply, "history");
@@ -191,7 +193,8 @@ static void reply_docs(struct reply *reply, const struct command *command)
     if (command->subcommand_count > 0) {
         reply_bulk_cstr(reply, "subcommands");
         reply_map(reply, command->subcommand_count);
-        for (int i = 0; i < command->subcommand_count; i++) reply_docs(reply, &command->subcommands[i]);
+        for (int i = 0; i < command->subcommand_count; i++)
+            reply_docs(reply, &command->subcommands[i]);
     }
 }
 
@@ -199,7 +202,8 @@ static int callable_count(const struct command_registry *registry)
 {
     int count = 0;
 
-    for (int i = 0; i < command_count; i++) count += command_is_callable(registry, &command_table[i]);
+    for (int i = 0; i < command_count; i++)
+        count += command_is_callable(registry, &command_table[i]);
     return count;
 }
 
@@ -209,7 +213,8 @@ enum err cmd_command(struct call *call)
 
     reply_array(call->reply, callable_count(registry));
     for (int i = 0; i < command_count; i++)
-        if (command_is_callable(registry, &command_table[i])) reply_info(call->reply, &command_table[i]);
+        if (command_is_callable(registry, &command_table[i]))
+            reply_info(call->reply, &command_table[i]);
     return OK;
 }
 
@@ -226,10 +231,8 @@ enum err cmd_command_info(struct call *call)
     reply_array(call->reply, call->argc - 2);
     for (int i = 2; i < call->argc; i++) {
         const struct command *command = command_lookup_full(registry_of(call), call->argv[i]);
-        if (command == NULL)
-            reply_null(call->reply);
-        else
-            reply_info(call->reply, command);
+        if (command == NULL) reply_null(call->reply);
+        else reply_info(call->reply, command);
     }
     return OK;
 }
@@ -243,10 +246,11 @@ enum err cmd_command_docs(struct call *call)
     if (call->argc == 2) {
         reply_map(call->reply, callable_count(registry));
         for (int i = 0; i < command_count; i++)
-            if (command_is_callable(registry, &command_table[i])) reply_docs(call->reply, &command_table[i]);
+            if (command_is_callable(registry, &command_table[i]))
+                reply_docs(call->reply, &command_table[i]);
         return OK;
     }
-    position = reply_defer(call->reply, REPLY_MAP);
+    position = reply_defer(call->reply);
     for (int i = 2; i < call->argc; i++) {
         const struct command *command = command_lookup_full(registry, call->argv[i]);
         if (command == NULL) continue;
@@ -270,7 +274,8 @@ static bool passes(const struct list_filter *filter, const struct command *comma
     case LIST_ALL: return true;
     case LIST_MODULE: return false; /* no command here comes from a module */
     case LIST_CATEGORY: return (command->categories & filter->category) != 0;
-    case LIST_PATTERN: return glob_match(filter->pattern, span_of(command->name, command->name_length), true);
+    case LIST_PATTERN:
+        return glob_match(filter->pattern, span_of(command->name, command->name_length), true);
     }
     return false;
 }
@@ -283,16 +288,14 @@ enum err cmd_command_list(struct call *call)
 
     if (call->argc != 2) {
         if (call->argc != 5 || !call_arg_is(call, 2, "filterby")) return ERR_SYNTAX;
-        if (call_arg_is(call, 3, "module"))
-            filter.by = LIST_MODULE;
+        if (call_arg_is(call, 3, "module")) filter.by = LIST_MODULE;
         else if (call_arg_is(call, 3, "aclcat"))
             filter = (struct list_filter){LIST_CATEGORY, command_category_find(call->argv[4]), {0}};
         else if (call_arg_is(call, 3, "pattern"))
             filter = (struct list_filter){LIST_PATTERN, 0, call->argv[4]};
-        else
-            return ERR_SYNTAX;
+        else return ERR_SYNTAX;
     }
-    position = reply_defer(call->reply, REPLY_ARRAY);
+    position = reply_defer(call->reply);
     for (int id = 0; id < command_id_count; id++) {
         const struct command *command = command_by_id(id);
         if (!command_is_callable(registry_of(call), command) || !passes(&filter, command)) continue;
@@ -334,8 +337,14 @@ static enum err reply_keys(struct call *call, bool with_flags)
     return OK;
 }
 
-enum err cmd_command_getkeys(struct call *call) { return reply_keys(call, false); }
-enum err cmd_command_getkeysandflags(struct call *call) { return reply_keys(call, true); }
+enum err cmd_command_getkeys(struct call *call)
+{
+    return reply_keys(call, false);
+}
+enum err cmd_command_getkeysandflags(struct call *call)
+{
+    return reply_keys(call, true);
+}
 
 enum err cmd_command_help(struct call *call)
 {

@@ -1,7 +1,10 @@
 #include "cmd/registry.h"
 #include "base/mem.h"
 
-void command_registry_init(struct command_registry *registry) { *registry = (struct command_registry){0}; }
+void command_registry_init(struct command_registry *registry)
+{
+    *registry = (struct command_registry){0};
+}
 
 void command_registry_release(struct command_registry *registry)
 {
@@ -40,7 +43,8 @@ const struct command *command_lookup_full(const struct command_registry *registr
     if (bar == NULL) return command_lookup(registry, name);
     head = (size_t)(bar - name.ptr);
     container = command_lookup(registry, span_of(name.ptr, head));
-    return container == NULL ? NULL : command_find_sub(container, span_of(bar + 1, name.len - head - 1));
+    return container == NULL ? NULL
+                             : command_find_sub(container, span_of(bar + 1, name.len - head - 1));
 }
 
 bool command_is_callable(const struct command_registry *registry, const struct command *command)
@@ -52,26 +56,29 @@ bool command_is_callable(const struct command_registry *registry, const struct c
     return false;
 }
 
-static void add_alias(struct command_registry *registry, struct span name, const struct command *command)
+static void add_alias(struct command_registry *registry, struct span name,
+                      const struct command *command)
 {
     char *copy = mem_alloc(name.len);
 
     memcpy(copy, name.ptr, name.len);
     if (registry->alias_count == registry->alias_capacity) {
         registry->alias_capacity = 2 * registry->alias_capacity + 4;
-        registry->aliases =
-            mem_realloc(registry->aliases, (size_t)registry->alias_capacity * sizeof *registry->aliases);
+        registry->aliases = mem_realloc(registry->aliases, (size_t)registry->alias_capacity *
+                                                               sizeof *registry->aliases);
     }
     registry->aliases[registry->alias_count++] = (struct command_alias){copy, name.len, command};
 }
 
-enum rename_result command_rename(struct command_registry *registry, struct span name, struct span new_name)
+enum rename_result command_rename(struct command_registry *registry, struct span name,
+                                  struct span new_name)
 {
     const struct command *command = command_lookup(registry, name);
     struct command_alias *alias;
 
     if (command == NULL) return RENAME_UNKNOWN;
-    if (registry->hidden == NULL) registry->hidden = mem_zalloc((size_t)command_id_count * sizeof(bool));
+    if (registry->hidden == NULL)
+        registry->hidden = mem_zalloc((size_t)command_id_count * sizeof(bool));
     alias = find_alias(registry, name);
     if (alias != NULL) { /* renamed before: forget that name */
         mem_free(alias->name);
@@ -86,7 +93,6 @@ enum rename_result command_rename(struct command_registry *registry, struct span
     }
     if (command_find(new_name) == command)
         registry->hidden[command->id] = false; /* back to its own name */
-    else
-        add_alias(registry, new_name, command);
+    else add_alias(registry, new_name, command);
     return RENAME_OK;
 }

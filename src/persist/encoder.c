@@ -1,10 +1,11 @@
 #include "persist/encoder.h"
 #include "base/check.h"
+#include "base/mem.h"
 #include "store/access_clock.h"
 #include "store/value_rdb.h"
 
 void encoder_init(struct encoder *encoder, const struct image_options *options,
-                  const struct snapshot_figures *figures,
+                  const struct snapshot_figures *figures, int databases,
                   void (*sink)(void *context, const void *ptr, size_t len),
                   void (*leased)(void *context, const struct entry *entry), void *context)
 {
@@ -16,8 +17,12 @@ void encoder_init(struct encoder *encoder, const struct image_options *options,
         .leased = leased,
         .context = context,
     };
-    memcpy(encoder->keys_per_db, figures->keys_per_db, sizeof encoder->keys_per_db);
-    memcpy(encoder->expires_per_db, figures->expires_per_db, sizeof encoder->expires_per_db);
+    encoder->databases = databases;
+    encoder->dbs = mem_zalloc((size_t)databases * sizeof *encoder->dbs);
+    for (int db = 0; db < databases; db++) {
+        encoder->dbs[db].keys = figures->keys_per_db[db];
+        encoder->dbs[db].expires = figures->expires_per_db[db];
+    }
     rdb_writer_init(&encoder->writer, options->compress, options->checksum);
     rdb_writer_set_sink(&encoder->writer, sink, context);
 }
@@ -26,6 +31,7 @@ void encoder_release(struct encoder *encoder)
 {
     rdb_writer_release(&encoder->writer);
     buf_release(&encoder->pending);
+    mem_free(encoder->dbs);
 }
 
 /* The order of fields is Redis'. */
@@ -55,9 +61,9 @@ static void select_db(struct encoder *encoder, int db)
     encoder->db = db;
     rdb_write_select(&encoder->writer, (uint64_t)db);
     /* Pre-images of other databases come in between: the sizes are told the first time only. */
-    if (db < 64 && !(encoder->announced >> db & 1)) {
-        encoder->announced |= UINT64_C(1) << db;
-        rdb_write_resize(&encoder->writer, encoder->keys_per_db[db], encoder->expires_per_db[db]);
+    if (!encoder->dbs[db].announced) {
+        encoder->dbs[db].announced = true;
+        rdb_write_resize(&encoder->writer, encoder->dbs[db].keys, encoder->dbs[db].expires);
     }
 }
 
@@ -67,7 +73,8 @@ static void encode(struct encoder *encoder, const struct snapshot_record *record
     struct rdb_writer *writer = &encoder->writer;
     int64_t deadline = entry_deadline(entry);
 
-    select_db(encoder, record->db);
+    check(record->db < (uint32_t)encoder->databases);
+    select_db(encoder, (int)record->db);
     if (deadline != NO_DEADLINE) rdb_write_deadline(writer, deadline);
     if (encoder->clock == IMAGE_CLOCK_IDLE)
         rdb_write_idle(writer,
@@ -91,7 +98,7 @@ static size_t encode_whole(struct encoder *encoder, const char *ptr, size_t len)
 
         check(record->bytes > sizeof *record && record->bytes % 8 == 0);
         if (record->bytes > len - done) break;
-        const struct entry *entry = (const struct entry *)(record + 1);
+        const struct entry *entry = snapshot_record_entry(record);
         if (encoder->stop == NULL || !*encoder->stop) encode(encoder, record, entry);
         if (record->leased) encoder->leased(encoder->context, entry);
         done += record->bytes;

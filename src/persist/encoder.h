@@ -14,9 +14,12 @@ struct encoder {
     enum image_clock clock;
     int lfu_decay_minutes;
     int64_t now_ms;
-    int db;             /* selected; -1: none yet */
-    uint64_t announced; /* databases below 64 whose RESIZEDB was written */
-    size_t keys_per_db[64], expires_per_db[64];
+    int db; /* selected; -1: none yet */
+    struct encoder_db {
+        size_t keys, expires; /* at the snapshot's start */
+        bool announced;       /* its RESIZEDB was written */
+    } * dbs;
+    int databases;
     uint64_t keys; /* encoded so far */
     /* A leased record was encoded: the value is not needed any more. `entry` lies in the record. */
     void (*leased)(void *context, const struct entry *entry);
@@ -26,7 +29,7 @@ struct encoder {
 
 /* Takes copies of what it needs from both; the sink gets the RDB bytes. */
 void encoder_init(struct encoder *encoder, const struct image_options *options,
-                  const struct snapshot_figures *figures,
+                  const struct snapshot_figures *figures, int databases,
                   void (*sink)(void *context, const void *ptr, size_t len),
                   void (*leased)(void *context, const struct entry *entry), void *context);
 void encoder_release(struct encoder *encoder);

@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <time.h>
 
-#define PIECE_BYTES (256 * 1024) /* records are read from their spool in pieces of this */
-/* The encoder pauses while so much of the RDB bytes waits in memory for the disk. */
-#define RDB_PRESSURE_BYTES (IMAGE_RDB_MEMORY + 4 * 1024 * 1024)
-#define PRESSURE_WAIT_NS   (5 * 1000 * 1000)
+#define PIECE_BYTES       (256 * 1024) /* records are read from their spool in pieces of this */
+#define PRESSURE_HIGH     150          /* spool_pressure: the encoder pauses */
+#define PRESSURE_HOPELESS 400 /* of the records, where the disk takes no more: the image ends */
+#define PRESSURE_WAIT_NS  (5 * 1000 * 1000)
 
 struct lease {
     struct entry *entry; /* a copy */
@@ -107,7 +107,7 @@ static void take_records(void *context, const void *ptr, size_t len)
     for (size_t at = 0; at < len;) {
         const struct snapshot_record *record =
             (const struct snapshot_record *)((const char *)ptr + at);
-        if (record->leased) push_lease(image, (const struct entry *)(record + 1));
+        if (record->leased) push_lease(image, snapshot_record_entry(record));
         at += record->bytes;
     }
     spool_append(image->records, ptr, len);
@@ -129,12 +129,14 @@ static void tell(struct image *image)
         worker_tell(image->thread, call_ready, image);
 }
 
-/* Memory stays bounded because the encoder stands still while the disk is behind. Nobody tells when
- * it has caught up, so it looks every few milliseconds; abort wakes it. */
-static void wait_for_disk(struct image *image)
+/* Memory stays bounded because the encoder stands still while the disk is behind. Where the disk
+ * takes no more, nothing is kept for late readers, and the encoder goes at the pace of the slowest
+ * reader. Nobody tells when the pressure is gone, so it looks every few milliseconds; abort wakes
+ * it. */
+static void wait_for_room(struct image *image)
 {
-    while (!image->stop && spool_memory(image->rdb) > RDB_PRESSURE_BYTES &&
-           spool_failed(image->rdb) == OK) {
+    while (!image->stop && spool_pressure(image->rdb) >= PRESSURE_HIGH) {
+        if (spool_failed(image->rdb) != OK) spool_release_head(image->rdb);
         struct timespec until;
 
         clock_gettime(CLOCK_REALTIME, &until);
@@ -158,7 +160,7 @@ static void take_rdb(void *context, const void *ptr, size_t len)
     image->keys_encoded = image->encoder.keys;
     if (image->thread == NULL) return;
     tell(image);
-    wait_for_disk(image);
+    wait_for_room(image);
 }
 
 static enum err finish(struct image *image)
@@ -331,7 +333,8 @@ struct image *image_start(struct store *store, const struct image_options *optio
     image->ready = options->ready;
     image->context = options->context;
     keep_options(image, options);
-    encoder_init(&image->encoder, options, &image->figures, take_rdb, on_leased_encoded, image);
+    encoder_init(&image->encoder, options, snapshot_figures(image->snapshot),
+                 store_databases(store), take_rdb, on_leased_encoded, image);
     image->encoder.stop = &image->stop;
     if (!options->inline_encoder) {
         image->thread = worker_new("rdb-encoder", options->loop);
@@ -401,7 +404,7 @@ static bool walk(struct image *image, struct image_budget budget)
 enum image_walk image_walk(struct image *image, struct image_budget budget)
 {
     if (image->state == IMAGE_FAILED) return IMAGE_STOPPED;
-    if (spool_failed(image->records) != OK || spool_failed(image->rdb) != OK) {
+    if (spool_failed(image->records) != OK && spool_pressure(image->records) > PRESSURE_HOPELESS) {
         image_abort(image, "no room for the snapshot's spool file");
         return IMAGE_STOPPED;
     }

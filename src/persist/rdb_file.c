@@ -232,8 +232,8 @@ enum err rdb_file_save(struct store *store, const struct image_options *image_op
         err = ERR_LIMIT;
         goto out;
     }
-    encoder_init(&saving->encoder, image_options, snapshot_figures(snapshot), write_rdb,
-                 release_lease, saving);
+    encoder_init(&saving->encoder, image_options, snapshot_figures(snapshot),
+                 store_databases(store), write_rdb, release_lease, saving);
     if (make_file(saving, snapshot, image_options, tick, options->context, error)) {
         int result = temp_file_rename(&saving->temp, path);
         if (result == 0) result = file_sync_folder(path);

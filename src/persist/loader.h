@@ -14,8 +14,8 @@
  *
  * Threads: called on the engine's thread; `done` and `room` are called there, by the loop. Progress
  * is read from counters at any time. With inline_loading there is no thread: loader_open_file loads
- * before it returns; a fed loader collects what it gets (without bound) and loads in
- * loader_feed_end; `done` is called before these return. */
+ * before it returns, a fed loader collects what it gets (without bound) and loads in
+ * loader_feed_end; `done` and `room` are not called, loader_finished tells. */
 #ifndef PANDO_PERSIST_LOADER_H
 #define PANDO_PERSIST_LOADER_H
 
@@ -29,9 +29,11 @@
     (1024 * 1024) /* what a fed loader holds at most, besides what it builds */
 
 struct loader_outcome {
-    enum err err;    /* OK, ERR_CORRUPT, ERR_IO */
-    char error[256]; /* what, the byte offset, the key; "" when OK */
-    bool is_rdb;     /* magic and version were right */
+    enum err err;     /* OK, ERR_CORRUPT, ERR_IO */
+    char error[256];  /* what, the byte offset, the key; "" when OK */
+    int error_number; /* errno where a file could not be opened, else 0: ENOENT is no failure to
+                         some */
+    bool is_rdb;      /* magic and version were right */
     int version;
 
     struct keyspace *
@@ -67,6 +69,7 @@ struct loader_options { /* copied */
     bool tail_follows; /* bytes behind the end belong to someone else (an AOF with an RDB preamble)
                         */
     int64_t key_load_delay_us;
+    bool silent; /* no log lines: fuzzers, simulation */
     bool inline_loading;
     struct loop *loop;           /* NULL with inline_loading */
     void (*done)(void *context); /* the outcome can be taken */

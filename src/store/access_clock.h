@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+#define ACCESS_FREQUENCY_NEW 5 /* the counter of a fresh key */
+
 static inline uint32_t access_clock_of_idle(int64_t now_ms, int64_t idle_seconds)
 {
     return (uint32_t)((uint64_t)(now_ms / 1000) - (uint64_t)idle_seconds) & 0xffffff;

@@ -217,13 +217,14 @@ static inline enum number read_number(const char *p, const char *end, int64_t *o
     return num_parse_int64(span_of(p, (size_t)(q - p)), out) ? NUMBER_READ : NUMBER_BAD;
 }
 
-static const char *unexpected(struct request *request, char got)
+static enum request_status unexpected(struct request *request, char got, const char **error)
 {
-    /* Not buf_printf: the byte may be zero. */
+    request_reset(request); /* before the text is made: it stands in the arena */
     buf_append_span(&request->arena, SPAN("expected '$', got '"));
     buf_append_char(&request->arena, got != 0 ? got : ' ');
     buf_append(&request->arena, "'", 2);
-    return request->arena.ptr;
+    *error = request->arena.ptr;
+    return REQUEST_BROKEN;
 }
 
 /* The header of an argument at `p`: its length into request->bulk_len, *next behind it. */
@@ -240,7 +241,7 @@ static inline enum request_status parse_bulk_header(struct request *request, con
         if (cr == NULL && end - p > REQUEST_INLINE_BYTES_MAX)
             return broken(request, "too big bulk count string", error);
         if (cr == NULL || end - cr < 2) return REQUEST_MORE;
-        return broken(request, unexpected(request, *p), error);
+        return unexpected(request, *p, error);
     }
     switch (read_number(p + 1, end, &len, next)) {
     case NUMBER_READ: break;

@@ -36,7 +36,7 @@ DEFAULTS = {
     "repl-diskless-sync-delay": "0",
     "repl-ping-replica-period": "1",
     "shutdown-timeout": "0",
-    "loglevel": "verbose",
+    "loglevel": "notice",
 }
 
 
@@ -225,7 +225,14 @@ class Server:
 
     # Talking to it
     def connect(self, protocol=2, **options):
-        return Connection(self.target, protocol, **options)
+        """A connection of the harness: it knows the password of the configuration file."""
+        connection = Connection(self.target, **options)
+        password = self.directives.get("requirepass")
+        if password:
+            connection.do("AUTH", password)
+        if protocol == 3:
+            connection.hello(3)
+        return connection
 
     def close_control(self):
         if self._control:
@@ -333,7 +340,7 @@ class Servers:
         return complaints
 
     def logs(self):
-        return "\n".join(f"---- log of {server} ({server.binary})\n{server.log()[-6000:]}" for server in self.all)
+        return "\n".join(f"---- log of {server} ({server.binary})\n{server.log()[-4000:]}" for server in self.all)
 
     def remove(self):
         for server in self.all:

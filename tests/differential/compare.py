@@ -1,0 +1,146 @@
+"""When are two replies the same? Exactly equal, unless the line of the script names another measure:
+
+sorted    a list whose order is free: its items are sorted, nested lists too
+type      only the type and, for lists, maps and sets, the types of what they hold
+kind      only the type of the reply itself
+class     the first word of an error, the type of anything else
+near N    numbers may differ by N (deadlines, clocks); default 2000
+client    a CLIENT LIST or INFO line: the same field names, and equal values for the stable ones
+clients   many such lines, in any order
+fields    the lines name:value of an INFO section: the same names in the same order, more of ours allowed
+names     a flat list name, value, name, value or a map: the same names, values free
+subset    every item of the oracle's list is in ours
+commands  a list of command names: those of the oracle that the issue names are there
+any       not compared at all: both answer something
+"""
+import re
+
+from harness.resp import (Attributed, BigNumber, Double, MapReply, NULL, NULL_ARRAY, NULL_BULK, Push, ReplyError,
+                          SetReply, Status, Verbatim)
+
+CONTAINERS = (list, tuple)
+
+# Values of CLIENT LIST that do not depend on when, where and in which buffers.
+STABLE_CLIENT_FIELDS = {"name", "flags", "db", "sub", "psub", "ssub", "multi", "cmd", "user", "redir", "resp", "events"}
+
+
+def type_name(reply):
+    for kind in (Status, ReplyError, BigNumber, Double, Verbatim, SetReply, MapReply, Push, Attributed):
+        if isinstance(reply, kind):
+            return kind.__name__
+    if reply is NULL or reply is NULL_BULK or reply is NULL_ARRAY:
+        return repr(reply)
+    return type(reply).__name__
+
+
+def same(oracle, ours):
+    """Equal in type and value, all the way down."""
+    if type_name(oracle) != type_name(ours):
+        return False
+    if isinstance(oracle, CONTAINERS):
+        return len(oracle) == len(ours) and all(same(a, b) for a, b in zip(oracle, ours))
+    return oracle == ours
+
+
+def sort_key(reply):
+    return type_name(reply), repr(reply)
+
+
+def sort_deep(reply):
+    if isinstance(reply, (MapReply, list)) and not isinstance(reply, tuple):
+        return type(reply)(sorted((sort_deep(item) for item in reply), key=sort_key))
+    return reply
+
+
+def types_of(reply):
+    if isinstance(reply, CONTAINERS) and not isinstance(reply, Verbatim):
+        return [type_name(reply), *map(types_of, reply)]
+    return type_name(reply)
+
+
+def near(oracle, ours, slack):
+    if type_name(oracle) != type_name(ours):
+        return False
+    if isinstance(oracle, CONTAINERS):
+        return len(oracle) == len(ours) and all(near(a, b, slack) for a, b in zip(oracle, ours))
+    if isinstance(oracle, int) and not isinstance(oracle, bool):
+        # A number that means "none" must match: only amounts of time may differ.
+        return oracle == ours if oracle < 0 or ours < 0 else abs(oracle - ours) <= slack
+    return oracle == ours
+
+
+def text_of(reply):
+    return reply[1] if isinstance(reply, Verbatim) else reply
+
+
+def client_fields(line):
+    return [part.partition(b"=")[::2] for part in line.strip().split(b" ")]
+
+
+def same_client(oracle, ours):
+    a, b = client_fields(oracle), client_fields(ours)
+    return [name for name, _ in a] == [name for name, _ in b] and all(
+        x == y for (name, x), (_, y) in zip(a, b) if name.decode() in STABLE_CLIENT_FIELDS)
+
+
+def stable_part(line):
+    return [(n, v) for n, v in client_fields(line) if n.decode() in STABLE_CLIENT_FIELDS]
+
+
+def info_names(text):
+    return [line.split(b":")[0] for line in text.split(b"\r\n") if line]
+
+
+def in_order(few, many):
+    position = iter(many)
+    return all(any(item == other for other in position) for item in few)
+
+
+def names_of(reply):
+    if isinstance(reply, MapReply):
+        return [name for name, _ in reply]
+    return list(reply[::2])
+
+
+def agree(mode, oracle, ours):
+    mode, _, argument = mode.partition(" ")
+    if mode == "equal":
+        return same(oracle, ours)
+    if mode == "any":
+        return True
+    if isinstance(oracle, ReplyError) or isinstance(ours, ReplyError):
+        if mode == "class":
+            return type_name(oracle) == type_name(ours) and oracle.split(b" ")[0] == ours.split(b" ")[0]
+        return same(oracle, ours)
+    if mode in ("kind", "class"):
+        return type_name(oracle) == type_name(ours)
+    if mode == "sorted":
+        return same(sort_deep(oracle), sort_deep(ours))
+    if mode == "type":
+        return types_of(oracle) == types_of(ours)
+    if mode == "near":
+        return near(oracle, ours, int(argument or 2000))
+    if type_name(oracle) != type_name(ours):
+        return False
+    if mode == "client":
+        return same_client(text_of(oracle), text_of(ours))
+    if mode == "clients":
+        a, b = (sorted(stable_part(x) for x in text_of(r).splitlines()) for r in (oracle, ours))
+        return a == b
+    if mode == "fields":
+        return in_order(info_names(text_of(oracle)), info_names(text_of(ours)))
+    if mode == "names":
+        return names_of(oracle) == names_of(ours)
+    if mode == "subset":
+        return all(any(same(a, b) for b in ours) for a in oracle)
+    raise ValueError(f"no such measure: {mode}")
+
+
+def show(reply, limit=600):
+    text = repr(reply)
+    return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"
+
+
+def mask(text):
+    """For messages only: long runs of one letter are shortened."""
+    return re.sub(r"(.)\1{40,}", r"\1...", text)

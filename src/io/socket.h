@@ -18,8 +18,7 @@
  * thread's next call. */
 const char *socket_error_text(int error);
 
-/* ---- addresses --------------------------------------------------------------------------------
- */
+/* ---- addresses -- */
 
 struct socket_address {
     struct sockaddr_storage storage;
@@ -56,12 +55,10 @@ struct socket_name {
 bool socket_peer_name(int fd, struct socket_name *out);
 bool socket_local_name(int fd, struct socket_name *out);
 #define SOCKET_NAME_CHARS 128
-/* As CLIENT LIST shows it: "ip:port", "[ipv6]:port", "path:0". Zero-terminated; returns the length.
- */
+/* As CLIENT LIST shows it: "ip:port", "[ipv6]:port", "path:0". Zero-terminated; the length. */
 size_t socket_format_name(const char *host, int port, char out[static SOCKET_NAME_CHARS]);
 
-/* ---- listening --------------------------------------------------------------------------------
- */
+/* ---- listening -- */
 
 /* `address` as in the `bind` directive, without its '-' prefix; port 0 lets the system choose.
  * `mark` is the socket-mark-id (0: none; needs a capability). IPv6 sockets take IPv6 only. The fd
@@ -76,8 +73,8 @@ enum socket_accept {
     SOCKET_ACCEPTED,
     SOCKET_ACCEPT_NONE,   /* none is waiting */
     SOCKET_ACCEPT_FULL,   /* no descriptor or no memory: the connection still waits, and a
-                           * level-triggered   loop would spin. Stop watching for a while (a timer), or
-                           * socket_shed. */
+                           * level-triggered   loop would spin. Stop watching for a while (a timer),
+                           * or   socket_shed. */
     SOCKET_ACCEPT_FAILED, /* the listening socket is of no use (errno tells) */
 };
 enum socket_accept socket_accept(int listener, int *fd);
@@ -93,25 +90,21 @@ void socket_reserve_close(struct socket_reserve *reserve);
  * and closes it. False where that did not work or none waits: pause accepting. */
 bool socket_shed(int listener, struct socket_reserve *reserve, const char *text, size_t len);
 
-/* ---- connecting -------------------------------------------------------------------------------
- */
+/* ---- connecting -- */
 
 /* Begins to connect. `source` (bind-source-addr, NULL for any) must be numeric and is passed over
- * where its family differs. The fd, which becomes writable when the outcome is known, or an error.
- */
+ * where its family differs. The fd, writable once the outcome is known, or an error. */
 int socket_connect_start(const struct socket_address *to, const char *source, uint32_t mark);
 int socket_connect_result(int fd); /* once writable: 0 or -errno */
 int socket_connect_unix(const char *path);
 
-/* ---- options and bytes ------------------------------------------------------------------------
- */
+/* ---- options and bytes -- */
 
 int socket_set_nodelay(int fd, bool enabled); /* 0 also on a Unix socket */
 /* Probes an idle peer after interval_s, then three times within another interval. */
 int socket_set_keepalive(int fd, int interval_s);
 
-/* Bytes moved, or -errno (-EAGAIN: would block). A read of 0 bytes is the peer's end. No SIGPIPE.
- */
+/* Bytes moved, or -errno (-EAGAIN: would block). Reading 0 bytes is the peer's end. No SIGPIPE. */
 ssize_t socket_read(int fd, void *out, size_t len);
 ssize_t socket_write(int fd, const void *ptr, size_t len);
 ssize_t socket_writev(int fd, const struct iovec *iov, int count);

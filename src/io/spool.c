@@ -29,8 +29,7 @@ static void unlock(const struct spool *spool)
     pthread_mutex_unlock((pthread_mutex_t *)&spool->lock);
 }
 
-/* ---- blocks -----------------------------------------------------------------------------------
- */
+/* ---- blocks -- */
 
 bool block_let_go(struct spool *spool, struct block *block)
 {
@@ -73,8 +72,7 @@ void ring_drop_first(struct spool *spool)
     block_unref(spool, block);
 }
 
-/* ---- retention --------------------------------------------------------------------------------
- */
+/* ---- retention -- */
 
 /* Moves the head to what retention and cursors still need, and frees up to blocks_max blocks. */
 void spool_collect(struct spool *spool, int blocks_max)
@@ -117,8 +115,7 @@ void spool_release_head(struct spool *spool)
     unlock(spool);
 }
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life -- */
 
 static void set_limits(struct spool *spool, size_t memory_bytes_max, uint64_t disk_bytes_max)
 {
@@ -190,8 +187,7 @@ void spool_set_limits(struct spool *spool, size_t memory_bytes_max, uint64_t dis
     unlock(spool);
 }
 
-/* ---- figures ----------------------------------------------------------------------------------
- */
+/* ---- figures -- */
 
 #define LOCKED(spool, type, expression)                                                            \
     do {                                                                                           \
@@ -250,8 +246,7 @@ int spool_cursors(const struct spool *spool)
     LOCKED(spool, int, spool->cursor_count);
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing -- */
 
 /* Takes the notices that an append has to send; they are sent without the lock. */
 static struct notice *take_notices(struct spool *spool)
@@ -358,8 +353,7 @@ void spool_cancel(struct spool *spool)
     end_with(spool, &spool->cancelled);
 }
 
-/* ---- cursors ----------------------------------------------------------------------------------
- */
+/* ---- cursors -- */
 
 struct spool_cursor *spool_open(struct spool *spool, uint64_t offset)
 {
@@ -552,4 +546,31 @@ ssize_t spool_read_wait(struct spool_cursor *cursor, void *out, size_t len)
     failed = failed || spool->cancelled;
     unlock(spool);
     return done > 0 ? (ssize_t)done : failed ? -1 : 0;
+}
+
+void spool_check(const struct spool *spool)
+{
+    uint64_t next, min = UINT64_MAX;
+    int cursors = 0;
+
+    lock(spool);
+    check(spool->head <= spool->end);
+    next = memory_start(spool);
+    for (size_t i = 0; i < spool->ring_count; i++) {
+        const struct block *block = ring_at(spool, i);
+        check(block->start == next && block->refs > 0);
+        next += spool->block_bytes;
+    }
+    /* All but the last are full. */
+    check(spool->ring_count == 0 ? next == spool->end
+                                 : spool->end <= next && next - spool->end < spool->block_bytes);
+    check(spool->disk.end == spool->disk.punched
+              ? spool->head >= memory_start(spool)
+              : spool->disk.end >= memory_start(spool) && spool->disk.punched <= spool->head);
+    for (const struct spool_cursor *c = spool->cursors; c != NULL; c = c->next, cursors++) {
+        check(c->position >= spool->head && c->position <= spool->end);
+        if (c->position < min) min = c->position;
+    }
+    check(cursors == spool->cursor_count && spool->cursors_min <= min);
+    unlock(spool);
 }

@@ -61,8 +61,7 @@ struct spool_options {
 };
 
 struct spool *spool_new(const struct spool_options *options);
-/* All cursors must be closed. Jobs that are under way end first, in the background. NULL is fine.
- */
+/* All cursors must be closed. Jobs under way end first, in the background. NULL is fine. */
 void spool_free(struct spool *spool);
 void spool_set_limits(struct spool *spool, size_t memory_bytes_max, uint64_t disk_bytes_max);
 
@@ -118,5 +117,8 @@ void spool_notify(struct spool_cursor *cursor, void (*call)(void *), void *conte
  * finished. The count; 0 at the end; -1 on a read error or after spool_cancel. */
 ssize_t spool_read_wait(struct spool_cursor *cursor, void *out, size_t len);
 void spool_cancel(struct spool *spool); /* wakes waiting readers: their reads fail from now on */
+
+/* Checks the invariants of the whole structure; for tests and fuzzers. */
+void spool_check(const struct spool *spool);
 
 #endif

@@ -53,15 +53,14 @@ static size_t piece(uint64_t wrap, uint64_t base, uint64_t offset, uint64_t len,
     return len < left ? len : left;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing -- */
 
 struct write_job {
     struct spool *spool;
     uint64_t base, start;
     size_t bytes;
-    uint64_t
-        bytes_max; /* of the file in use, beyond what stands there; UINT64_MAX: by free space */
+    uint64_t bytes_max; /* what the file may grow by */
+    bool by_free_space; /* and by no more than the file system can spare */
     int count;
     struct block *blocks[WRITE_BLOCKS_MAX];
 };
@@ -89,21 +88,23 @@ static int write_blocks(struct write_job *job, int fd)
     return 0;
 }
 
-/* Opens the file when first needed. 0 or -errno. */
+/* Opens the file when first needed and looks whether there is room. 0 or -errno. */
 static int prepare(struct write_job *job)
 {
     struct spool *spool = job->spool;
     int fd, error;
 
     if (job->bytes > job->bytes_max) return -ENOSPC;
-    if (spool->disk.fd >= 0) return 0; /* set by this thread only */
-    error = file_make_folder(spool->dir);
-    if (error != 0) return error;
-    fd = file_open_unnamed(spool->dir);
-    if (fd < 0) return fd;
-    lock(spool);
-    spool->disk.fd = fd;
-    unlock(spool);
+    if (spool->disk.fd < 0) { /* this thread alone sets it */
+        error = file_make_folder(spool->dir);
+        if (error != 0) return error;
+        fd = file_open_unnamed(spool->dir);
+        if (fd < 0) return fd;
+        lock(spool);
+        spool->disk.fd = fd;
+        unlock(spool);
+    }
+    if (job->by_free_space && job->bytes > file_system_allowance(spool->dir)) return -ENOSPC;
     return 0;
 }
 
@@ -125,7 +126,6 @@ static void write_work(void *context)
     struct spool *spool = job->spool;
     int error, freed = 0;
 
-    if (job->bytes_max == UINT64_MAX) job->bytes_max = file_system_allowance(spool->dir);
     error = prepare(job);
     if (error == 0) error = write_blocks(job, spool->disk.fd);
     lock(spool);
@@ -153,21 +153,22 @@ static struct write_job *pick(struct spool *spool)
     struct disk *disk = &spool->disk;
     struct write_job *job = mem_alloc(sizeof *job);
     size_t block_size = sizeof(struct block) + spool->block_bytes;
+    uint64_t used;
     size_t target = spool->memory_bytes_max - spool->memory_bytes_max / 4;
     size_t wanted = (spool->memory - target + block_size - 1) / block_size;
 
     /* The last block still grows. */
     if (wanted > spool->ring_count - 1) wanted = spool->ring_count - 1;
     if (wanted > WRITE_BLOCKS_MAX) wanted = WRITE_BLOCKS_MAX;
-    job->bytes_max = UINT64_MAX;
-    if (spool->disk_bytes_max != 0) {
-        uint64_t used = disk->end - disk->punched;
-        job->bytes_max = spool->disk_bytes_max > used ? spool->disk_bytes_max - used : 0;
-        /* What fits; at least one block, whose failure is the answer. */
-        if (wanted > job->bytes_max / spool->block_bytes)
-            wanted = job->bytes_max / spool->block_bytes;
-        if (wanted == 0) wanted = 1;
-    }
+    job->by_free_space = spool->disk_bytes_max == 0;
+    job->bytes_max = spool->file_wrap;
+    if (spool->disk_bytes_max != 0 && spool->disk_bytes_max < job->bytes_max)
+        job->bytes_max = spool->disk_bytes_max;
+    used = disk->end - disk->punched;
+    job->bytes_max = job->bytes_max > used ? job->bytes_max - used : 0;
+    /* What fits; at least one block, whose failure is the answer. */
+    if (wanted > job->bytes_max / spool->block_bytes) wanted = job->bytes_max / spool->block_bytes;
+    if (wanted == 0) wanted = 1;
     job->spool = spool;
     job->count = (int)wanted;
     job->start = memory_start(spool);
@@ -201,8 +202,7 @@ void disk_spill(struct spool *spool)
     }
 }
 
-/* ---- giving space back ------------------------------------------------------------------------
- */
+/* ---- giving space back -- */
 
 struct hole_job {
     struct spool *spool;
@@ -239,7 +239,7 @@ static void submit_hole(struct spool *spool, uint64_t from, uint64_t to)
 void disk_released(struct spool *spool)
 {
     struct disk *disk = &spool->disk;
-    uint64_t from, to;
+    uint64_t from, to, step = PUNCH_STEP;
 
     if (!in_use(spool)) return;
     if (spool->head >= disk->end) {
@@ -249,7 +249,8 @@ void disk_released(struct spool *spool)
         submit_hole(spool, 0, 0);
         return;
     }
-    if (disk->cannot_punch || spool->head < disk->punched + PUNCH_STEP) return;
+    if (step > spool->file_wrap / 8) step = spool->file_wrap / 8;
+    if (disk->cannot_punch || spool->head < disk->punched + step + PUNCH_ALIGN) return;
     to = spool->head - (spool->head - disk->base) % PUNCH_ALIGN;
     disk->retry_memory = 0;
     from = disk->punched;
@@ -262,8 +263,7 @@ void disk_close(struct spool *spool)
     if (spool->disk.fd >= 0) close(spool->disk.fd);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading -- */
 
 static int read_stretch(const struct spool *spool, uint64_t base, uint64_t start, char *out,
                         size_t len)

@@ -31,8 +31,7 @@ struct journal {
     struct spool *spool; /* NULL while inactive */
     uint64_t published;  /* the spool's end; while inactive the end */
     struct buf tail;     /* behind `published`; not published yet */
-    size_t
-        tail_bytes; /* of which so many are appended: all, but between journal_tail and _appended */
+    size_t tail_bytes;   /* of it that is appended: all, except while a caller writes in place */
     int db;
 
     int64_t now_ms;
@@ -40,8 +39,7 @@ struct journal {
     struct sample samples[SAMPLES_MAX]; /* both members ascend */
 };
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life -- */
 
 static size_t memory_max(const struct journal *journal)
 {
@@ -118,8 +116,7 @@ void journal_set_memory_max(struct journal *journal, size_t bytes)
     spool_set_limits(journal->spool, memory_max(journal), journal->disk_bytes_max);
 }
 
-/* ---- identity ---------------------------------------------------------------------------------
- */
+/* ---- identity -- */
 
 const char *journal_id(const struct journal *journal)
 {
@@ -183,8 +180,7 @@ void journal_restore(struct journal *journal, const char *id, uint64_t offset, b
     if (as_primary) journal_shift_id(journal);
 }
 
-/* ---- samples ----------------------------------------------------------------------------------
- */
+/* ---- samples -- */
 
 /* Halves the older half, so that the recent past stays exact and the older gets coarser the older
  * it is. A merged sample says the earlier time: an age is never told too young. */
@@ -233,8 +229,7 @@ int64_t journal_age_ms(const struct journal *journal, uint64_t offset, int64_t n
     return now_ms > at_ms ? now_ms - at_ms : 0;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing -- */
 
 bool journal_active(const struct journal *journal)
 {
@@ -308,8 +303,7 @@ void journal_set_db(struct journal *journal, int db)
     journal->db = db;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading -- */
 
 uint64_t journal_end(const struct journal *journal)
 {

@@ -69,8 +69,7 @@ void journal_rename_id(struct journal *journal, const char *id);
  * a history is a backlog, so counting goes on. */
 void journal_restore(struct journal *journal, const char *id, uint64_t offset, bool as_primary);
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing -- */
 bool journal_active(const struct journal *journal);
 /* Begins to hold a backlog. From inactive: the id is new (what came before was not counted), unless
  * keep_id. No effect when active. */
@@ -80,8 +79,7 @@ void journal_deactivate(struct journal *journal);
 /* Appends one whole unit; only while active. Bytes become visible to cursors at journal_publish
  * (once per batch) at the latest. */
 void journal_append(struct journal *journal, const void *ptr, size_t len);
-/* Append in place instead of copying: add whole units to the buffer, then say by how much it grew.
- */
+/* Append in place instead of copying: add whole units to it, then say by how much it grew. */
 struct buf *journal_tail(struct journal *journal);
 void journal_appended(struct journal *journal, size_t len); /* `len` more bytes stand at the tail */
 void journal_publish(struct journal *journal);
@@ -100,13 +98,11 @@ void journal_set_now(struct journal *journal, int64_t now_ms);
 /* Milliseconds since the oldest byte beyond `offset` was appended; 0 when there is none. */
 int64_t journal_age_ms(const struct journal *journal, uint64_t offset, int64_t now_ms);
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading -- */
 uint64_t journal_end(const struct journal *journal); /* the unpublished tail included */
 uint64_t
 journal_first(const struct journal *journal); /* oldest offset a reader could continue at */
-/* INFO, of memory: repl_backlog_first_byte_offset (1-based; 0 when inactive), repl_backlog_histlen.
- */
+/* INFO, of memory: repl_backlog_first_byte_offset (from 1; 0 when inactive) and _histlen. */
 uint64_t journal_backlog_first_byte(const struct journal *journal);
 uint64_t journal_backlog_len(const struct journal *journal);
 size_t journal_memory(const struct journal *journal); /* tail and overhead included */

@@ -1,0 +1,551 @@
+/* For tests and the fuzzer: a store beside a toy model of it, driven by the same random choices.
+ *
+ * The model is an array of slots per database, one for each key of a small universe. It knows
+ * nothing of buckets, entries or leases; what expiry removes it learns from the store's events, and
+ * checks that the key was due. A snapshot's promise is a copy of the model, made when the snapshot
+ * starts: the records that arrive must be equal to it. Values are shared, so that such a copy is
+ * cheap.
+ *
+ * world_step() does one random thing to both. model_agrees() and witness_agrees() tell whether they
+ * are still the same, by their result, so that a test can see them fail. */
+#ifndef PANDO_STORE_STORE_MODEL_H
+#define PANDO_STORE_STORE_MODEL_H
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "store/snapshot.h"
+#include "store/value.h"
+#include <stdio.h>
+
+#define MODEL_DATABASES 3
+#define MODEL_KEYS      700
+#define MODEL_NOW       1700000000000
+
+struct model_value {
+    unsigned refs;
+    size_t len;
+    char bytes[];
+};
+
+struct model_slot {
+    struct model_value *value; /* NULL: no such key */
+    int64_t deadline;
+};
+
+struct model {
+    struct model_slot slots[MODEL_DATABASES][MODEL_KEYS];
+};
+
+/* Where choices come from: the fuzzer's bytes first, a seeded generator when `len` is 0. */
+struct choices {
+    const uint8_t *ptr;
+    size_t len;
+    bool from_bytes;
+    struct random random;
+};
+
+/* A running snapshot with what it must deliver. */
+struct witness {
+    struct snapshot *snapshot; /* NULL: slot free */
+    struct model promised;
+    struct buf records;
+    size_t read; /* up to here the leases are given back */
+};
+
+struct world {
+    struct store *store;
+    struct model model;
+    struct witness witnesses[SNAPSHOTS_MAX];
+    struct choices choices;
+    int64_t now_ms;
+    size_t expired, effects; /* events and effects seen */
+    const char *broken;      /* what an observer found wrong; NULL while all is well */
+};
+
+/* ---- choices --------------------------------------------------------------------------------- */
+
+static inline uint64_t choose(struct choices *choices, uint64_t bound)
+{
+    if (!choices->from_bytes) return random_below(&choices->random, bound);
+    uint64_t got = 0;
+    for (uint64_t reach = 1; reach < bound && choices->len > 0; reach <<= 8) {
+        got = got << 8 | *choices->ptr++;
+        choices->len--;
+    }
+    return got % bound;
+}
+
+static inline bool choices_left(const struct choices *choices)
+{
+    return !choices->from_bytes || choices->len > 0;
+}
+
+/* ---- the model ------------------------------------------------------------------------------- */
+
+static inline struct span model_name(int id, char buffer[static 48])
+{
+    /* Names of several lengths, so that entries take several size classes. */
+    int len = snprintf(buffer, 48, "%.*s%d", id % 30, "-a-name-that-is-padded-a-little", id);
+    return span_of(buffer, (size_t)len);
+}
+
+static inline int model_id(struct span name)
+{
+    size_t begin = name.len;
+    int id = 0;
+    while (begin > 0 && name.ptr[begin - 1] >= '0' && name.ptr[begin - 1] <= '9') begin--;
+    for (; begin < name.len; begin++) id = id * 10 + (name.ptr[begin] - '0');
+    return id;
+}
+
+static inline void model_drop_value(struct model_value *value)
+{
+    if (value != NULL && --value->refs == 0) mem_free(value);
+}
+
+/* Takes ownership of `value`. */
+static inline void model_put(struct model *model, int db, int id, struct model_value *value,
+                             int64_t deadline)
+{
+    struct model_slot *slot = &model->slots[db][id];
+    model_drop_value(slot->value);
+    *slot = (struct model_slot){value, value == NULL ? NO_DEADLINE : deadline};
+}
+
+static inline struct model_value *model_value_new(size_t len)
+{
+    struct model_value *value = mem_zalloc(sizeof(*value) + len + 1);
+    value->refs = 1;
+    value->len = len;
+    return value;
+}
+
+static inline void model_release(struct model *model)
+{
+    for (int db = 0; db < MODEL_DATABASES; db++)
+        for (int id = 0; id < MODEL_KEYS; id++) model_put(model, db, id, NULL, NO_DEADLINE);
+}
+
+static inline void model_copy(struct model *to, const struct model *from)
+{
+    *to = *from;
+    for (int db = 0; db < MODEL_DATABASES; db++)
+        for (int id = 0; id < MODEL_KEYS; id++)
+            if (to->slots[db][id].value != NULL) to->slots[db][id].value->refs++;
+}
+
+static inline bool slot_is(const struct model_slot *slot, const struct entry *e)
+{
+    char scratch[NUM_INT64_CHARS];
+    if ((slot->value == NULL) != (e == NULL)) return false;
+    if (e == NULL) return true;
+    return entry_deadline(e) == slot->deadline &&
+           span_equal(entry_string(e, scratch), span_of(slot->value->bytes, slot->value->len));
+}
+
+/* Whether the store's tables hold exactly what the model says, expired keys included. */
+static inline bool model_agrees(const struct model *model, const struct store *store)
+{
+    char buffer[48];
+    for (int db = 0; db < MODEL_DATABASES; db++) {
+        const struct keyspace *keyspace = store_keyspace(store, db);
+        size_t count = 0;
+        for (int id = 0; id < MODEL_KEYS; id++) {
+            struct key key = store_key(store, model_name(id, buffer));
+            const struct model_slot *slot = &model->slots[db][id];
+            if (!slot_is(slot, keyspace_find(keyspace, &key))) return false;
+            count += slot->value != NULL;
+        }
+        if (count != keyspace_count(keyspace)) return false;
+    }
+    return true;
+}
+
+/* ---- snapshots ------------------------------------------------------------------------------- */
+
+static inline void witness_append(void *context, const void *ptr, size_t len)
+{
+    struct witness *witness = context;
+    buf_append(&witness->records, ptr, len);
+}
+
+/* Checks the records from `*read` on against what was promised, ticks them off there, and gives
+ * back the leases. False where a record was not promised, or says something else. */
+static inline bool witness_read(struct witness *witness)
+{
+    bool good = true;
+    while (witness->read < witness->records.len) {
+        const struct snapshot_record *record = (void *)(witness->records.ptr + witness->read);
+        const struct entry *e = snapshot_record_entry(record);
+        struct model_slot *slot = &witness->promised.slots[record->db][model_id(entry_key(e))];
+        if (slot->value == NULL || !slot_is(slot, e)) good = false;
+        model_put(&witness->promised, (int)record->db, model_id(entry_key(e)), NULL, NO_DEADLINE);
+        if (record->leased) snapshot_release_lease(e);
+        witness->read += record->bytes;
+    }
+    return good && witness->read == witness->records.len;
+}
+
+/* Whether all records are read and nothing of the promise is left. */
+static inline bool witness_agrees(struct witness *witness)
+{
+    bool good = witness_read(witness);
+    for (int db = 0; db < MODEL_DATABASES; db++)
+        for (int id = 0; id < MODEL_KEYS; id++)
+            if (witness->promised.slots[db][id].value != NULL) good = false;
+    return good;
+}
+
+static inline bool witness_start(struct world *world, struct witness *witness)
+{
+    struct snapshot_sink sink = {witness_append, witness};
+    witness->snapshot = snapshot_start(world->store, &sink);
+    if (witness->snapshot == NULL) return false;
+    model_copy(&witness->promised, &world->model);
+    witness->read = 0;
+    return true;
+}
+
+static inline void witness_end(struct witness *witness)
+{
+    if (witness->snapshot == NULL) return;
+    snapshot_end(witness->snapshot);
+    witness_read(witness);
+    model_release(&witness->promised);
+    buf_release(&witness->records);
+    witness->snapshot = NULL;
+}
+
+/* ---- the world ------------------------------------------------------------------------------- */
+
+static inline void world_on_event(void *context, int db, struct event event, struct span name)
+{
+    struct world *world = context;
+    if (event.class != EVENT_EXPIRED) return;
+    struct model_slot *slot = &world->model.slots[db][model_id(name)];
+    world->expired++;
+    if (slot->value == NULL) world->broken = "a key expired that was not there";
+    if (slot->deadline == NO_DEADLINE || slot->deadline >= world->now_ms)
+        world->broken = "a key expired before its time";
+    model_put(&world->model, db, model_id(name), NULL, NO_DEADLINE);
+}
+
+static inline void world_on_effect(void *context, int db, int argc, const struct span *argv)
+{
+    struct world *world = context;
+    const struct model_slot *slot = &world->model.slots[db][model_id(argv[1])];
+    world->effects++;
+    if (argc != 2 || !span_equal(argv[0], SPAN("DEL"))) world->broken = "a wrong effect";
+    if (slot->value == NULL) world->broken = "an effect after its event";
+    if (store_policy(world->store)->is_replica) world->broken = "an effect of a replica";
+}
+
+static inline void world_start(struct world *world, struct choices choices)
+{
+    const struct hash_secret secret = {1, 2};
+    memset(world, 0, sizeof(*world));
+    world->choices = choices;
+    world->now_ms = MODEL_NOW;
+    world->store = store_new(MODEL_DATABASES, &secret, MODEL_NOW);
+    struct store_observer observer = {
+        .event = world_on_event, .effect = world_on_effect, .context = world};
+    store_observe(world->store, &observer);
+    for (int db = 0; db < MODEL_DATABASES; db++)
+        for (int id = 0; id < MODEL_KEYS; id++) world->model.slots[db][id].deadline = NO_DEADLINE;
+}
+
+static inline void world_end(struct world *world)
+{
+    for (int i = 0; i < SNAPSHOTS_MAX; i++) witness_end(&world->witnesses[i]);
+    model_release(&world->model);
+    store_free(world->store);
+}
+
+/* A place that a step is about. */
+struct spot {
+    int db, id;
+    char buffer[48];
+    struct key key;
+    struct model_slot *slot;
+};
+
+static inline void world_spot(struct world *world, int db, int id, struct spot *spot)
+{
+    spot->db = db;
+    spot->id = id;
+    spot->key = store_key(world->store, model_name(id, spot->buffer));
+    spot->slot = &world->model.slots[db][id];
+}
+
+static inline void world_choose_spot(struct world *world, struct spot *spot)
+{
+    int db = (int)choose(&world->choices, MODEL_DATABASES);
+    world_spot(world, db, (int)choose(&world->choices, MODEL_KEYS), spot);
+}
+
+static inline bool spot_due(const struct world *world, const struct spot *spot)
+{
+    return spot->slot->value != NULL && spot->slot->deadline != NO_DEADLINE &&
+           spot->slot->deadline < world->now_ms;
+}
+
+/* Whether a write sees what the slot holds. */
+static inline bool spot_seen(const struct world *world, const struct spot *spot)
+{
+    if (spot->slot->value == NULL) return false;
+    return store_policy(world->store)->keep_expired || !spot_due(world, spot);
+}
+
+static inline struct model_value *world_choose_value(struct world *world)
+{
+    static const size_t bounds[] = {3, 20, 60, 300, 2000, 80000};
+    size_t len = choose(&world->choices, bounds[choose(&world->choices, 6)]);
+    struct model_value *value = model_value_new(len);
+    uint64_t seed = choose(&world->choices, 256);
+    for (size_t i = 0; i < len; i++) value->bytes[i] = (char)('0' + (seed + i) % 60);
+    return value;
+}
+
+static inline int64_t world_choose_deadline(struct world *world)
+{
+    static const int64_t spans[] = {10, 2000, 100000, 10000000, (int64_t)1 << 50};
+    if (choose(&world->choices, 4) == 0) return NO_DEADLINE;
+    int64_t span = spans[choose(&world->choices, 5)];
+    return world->now_ms - span / 20 + (int64_t)choose(&world->choices, (uint64_t)span);
+}
+
+static inline void step_put(struct world *world, struct spot *spot)
+{
+    struct model_value *value = world_choose_value(world);
+    int64_t ttl = choose(&world->choices, 3) == 0 ? TTL_KEEP : world_choose_deadline(world);
+    int64_t deadline = ttl;
+    if (ttl == TTL_KEEP) deadline = spot_seen(world, spot) ? spot->slot->deadline : NO_DEADLINE;
+    store_put_string(world->store, spot->db, &spot->key, span_of(value->bytes, value->len), ttl,
+                     EVENT(EVENT_STRING, "set"));
+    model_put(&world->model, spot->db, spot->id, value, deadline);
+}
+
+static inline void step_put_int64(struct world *world, struct spot *spot)
+{
+    int64_t number = (int64_t)choose(&world->choices, 1 << 20) - 5000;
+    int64_t deadline = spot_seen(world, spot) ? spot->slot->deadline : NO_DEADLINE;
+    struct model_value *value = model_value_new(NUM_INT64_CHARS);
+    value->len = num_format_int64(value->bytes, number);
+    store_put_int64(world->store, spot->db, &spot->key, number, TTL_KEEP, NO_EVENT);
+    model_put(&world->model, spot->db, spot->id, value, deadline);
+}
+
+static inline void step_put_entry(struct world *world, struct spot *spot)
+{
+    struct model_value *value = world_choose_value(world);
+    int64_t deadline = world_choose_deadline(world);
+    struct entry *e =
+        entry_new_string(spot->key.name, deadline, span_of(value->bytes, value->len), false);
+    store_put_entry(world->store, spot->db, &spot->key, e, NO_EVENT);
+    model_put(&world->model, spot->db, spot->id, value, deadline);
+}
+
+static inline void fill_bytes(void *context, char *bytes, size_t len)
+{
+    if (len > 0) memset(bytes, *(char *)context, len < 100 ? len : 100);
+}
+
+static inline void step_edit(struct world *world, struct spot *spot)
+{
+    bool seen = spot_seen(world, spot);
+    size_t old_len = seen ? spot->slot->value->len : 0;
+    size_t len = old_len + choose(&world->choices, choose(&world->choices, 8) == 0 ? 70000 : 50);
+    int64_t deadline = seen ? spot->slot->deadline : NO_DEADLINE;
+    char fill = (char)('A' + choose(&world->choices, 26));
+    if (len > 300000) return;
+    struct model_value *value = model_value_new(len);
+    if (seen) memcpy(value->bytes, spot->slot->value->bytes, old_len);
+    fill_bytes(&fill, value->bytes, len);
+    store_edit_string(world->store, spot->db, &spot->key, len, fill_bytes, &fill, NO_EVENT);
+    model_put(&world->model, spot->db, spot->id, value, deadline);
+}
+
+static inline void step_remove(struct world *world, struct spot *spot)
+{
+    bool seen = spot_seen(world, spot);
+    enum removal how = choose(&world->choices, 2) == 0 ? REMOVE_NOW : REMOVE_LAZY;
+    if (store_remove(world->store, spot->db, &spot->key, how, NO_EVENT) != seen)
+        world->broken = "removal of the wrong keys";
+    if (seen) model_put(&world->model, spot->db, spot->id, NULL, NO_DEADLINE);
+}
+
+static inline void step_set_deadline(struct world *world, struct spot *spot)
+{
+    int64_t deadline = world_choose_deadline(world);
+    if (!spot_seen(world, spot)) return;
+    store_set_deadline(world->store, spot->db, &spot->key, deadline, NO_EVENT);
+    spot->slot->deadline = deadline;
+}
+
+static inline void step_move(struct world *world, struct spot *from)
+{
+    struct spot to;
+    world_choose_spot(world, &to);
+    if (!spot_seen(world, from) || (to.db == from->db && to.id == from->id)) return;
+    store_move(world->store, from->db, &from->key, to.db, &to.key, NO_EVENT, NO_EVENT);
+    model_put(&world->model, to.db, to.id, from->slot->value, from->slot->deadline);
+    *from->slot = (struct model_slot){NULL, NO_DEADLINE};
+}
+
+static inline void step_find(struct world *world, struct spot *spot)
+{
+    const struct store_policy *policy = store_policy(world->store);
+    bool seen = spot_seen(world, spot), due = spot_due(world, spot);
+    size_t expired = world->expired;
+    const struct entry *e = store_find(world->store, spot->db, &spot->key, 0);
+    if (seen ? !slot_is(spot->slot, e) : e != NULL) world->broken = "found something else";
+    bool hides = policy->is_replica || policy->expire_paused;
+    if ((world->expired > expired) != (due && !seen && !hides)) world->broken = "expired wrongly";
+}
+
+static inline void step_flush(struct world *world, int db)
+{
+    store_flush(world->store, db, choose(&world->choices, 2) == 0);
+    for (int each = 0; each < MODEL_DATABASES; each++)
+        for (int id = 0; id < MODEL_KEYS && (db < 0 || db == each); id++)
+            model_put(&world->model, each, id, NULL, NO_DEADLINE);
+}
+
+static inline void step_swap(struct world *world)
+{
+    int a = (int)choose(&world->choices, MODEL_DATABASES);
+    int b = (int)choose(&world->choices, MODEL_DATABASES);
+    store_swap(world->store, a, b);
+    for (int id = 0; id < MODEL_KEYS; id++) {
+        struct model_slot kept = world->model.slots[a][id];
+        world->model.slots[a][id] = world->model.slots[b][id];
+        world->model.slots[b][id] = kept;
+    }
+}
+
+static inline void step_replace_all(struct world *world)
+{
+    const struct hash_secret secret = {1, 2};
+    struct keyspace *fresh[MODEL_DATABASES];
+    model_release(&world->model);
+    for (int db = 0; db < MODEL_DATABASES; db++) {
+        fresh[db] = keyspace_new(&secret, world->now_ms);
+        for (uint64_t n = choose(&world->choices, 40); n > 0; n--) {
+            char buffer[48];
+            int id = (int)choose(&world->choices, MODEL_KEYS);
+            struct span name = model_name(id, buffer);
+            struct model_value *value = world_choose_value(world);
+            int64_t deadline = world_choose_deadline(world);
+            struct entry *e =
+                entry_new_string(name, deadline, span_of(value->bytes, value->len), false);
+            bool fits = keyspace_insert(fresh[db], keyspace_key(fresh[db], name).hash, e);
+            if (fits != (world->model.slots[db][id].value == NULL)) world->broken = "insert";
+            if (!fits) entry_free(e), model_drop_value(value);
+            if (fits) model_put(&world->model, db, id, value, deadline);
+        }
+    }
+    store_replace_all(world->store, fresh);
+}
+
+/* Many keys come or go at once, so that the tables grow and shrink. */
+static inline void step_burst(struct world *world)
+{
+    int db = (int)choose(&world->choices, MODEL_DATABASES);
+    int begin = (int)choose(&world->choices, MODEL_KEYS);
+    int count = (int)choose(&world->choices, 300);
+    bool puts = choose(&world->choices, 2) == 0;
+    for (int i = 0; i < count; i++) {
+        struct spot spot;
+        world_spot(world, db, (begin + i) % MODEL_KEYS, &spot);
+        if (puts) step_put_int64(world, &spot);
+        else step_remove(world, &spot);
+    }
+}
+
+static inline void step_time(struct world *world)
+{
+    static const uint64_t spans[] = {3, 1000, 100000, 20000000};
+    const struct store_policy *policy = store_policy(world->store);
+    world->now_ms += (int64_t)choose(&world->choices, spans[choose(&world->choices, 4)]);
+    store_set_now(world->store, world->now_ms);
+    bool all = choose(&world->choices, 3) == 0;
+    size_t expired = world->expired;
+    size_t budget = all ? SIZE_MAX : choose(&world->choices, 50);
+    size_t removed = store_expire_due(world->store, world->now_ms, budget);
+    if (removed != world->expired - expired) world->broken = "expired keys miscounted";
+    if (policy->is_replica || policy->expire_paused || policy->keep_expired) {
+        if (removed > 0) world->broken = "expired while it may not";
+        return;
+    }
+    for (int db = 0; all && db < MODEL_DATABASES; db++)
+        for (int id = 0; id < MODEL_KEYS; id++) {
+            const struct model_slot *slot = &world->model.slots[db][id];
+            if (slot->value != NULL && slot->deadline != NO_DEADLINE &&
+                slot->deadline < world->now_ms)
+                world->broken = "a due key was left";
+        }
+}
+
+static inline void step_snapshot(struct world *world)
+{
+    struct witness *witness = &world->witnesses[choose(&world->choices, SNAPSHOTS_MAX)];
+    if (witness->snapshot == NULL) {
+        if (!witness_start(world, witness)) world->broken = "a snapshot did not start";
+        return;
+    }
+    uint64_t what = choose(&world->choices, 16);
+    if (what == 0) {
+        witness_end(witness);
+    } else if (what == 1) {
+        if (!witness_read(witness)) world->broken = "a record that was not promised";
+    } else if (snapshot_walk(witness->snapshot, 1 + choose(&world->choices, 4000), what)) {
+        if (!witness_agrees(witness)) world->broken = "a snapshot is not what it promised";
+        witness_end(witness);
+    }
+}
+
+static inline void step_policy(struct world *world)
+{
+    struct store_policy *policy = store_policy(world->store);
+    uint64_t bits = choose(&world->choices, 16);
+    policy->is_replica = bits == 1 || bits == 2;
+    policy->keep_expired = bits == 2 || bits == 3;
+    policy->expire_paused = bits == 4;
+    policy->lfu = bits % 2 == 0;
+}
+
+static inline void step_would_wait(struct world *world, struct spot *spot)
+{
+    bool leased = false;
+    for (int i = 0; i < SNAPSHOTS_MAX; i++) leased |= world->witnesses[i].snapshot != NULL;
+    bool waits = store_would_wait(world->store, spot->db, &spot->key);
+    if (waits && (!leased || spot->slot->value->len <= ENTRY_INLINE_BYTES_MAX))
+        world->broken = "waits for nothing";
+}
+
+/* One random thing. */
+static inline void world_step(struct world *world)
+{
+    struct spot spot;
+    uint64_t what = choose(&world->choices, 64);
+    world_choose_spot(world, &spot);
+    if (what < 10) step_put(world, &spot);
+    else if (what < 15) step_put_int64(world, &spot);
+    else if (what < 19) step_edit(world, &spot);
+    else if (what < 25) step_remove(world, &spot);
+    else if (what < 29) step_set_deadline(world, &spot);
+    else if (what < 33) step_move(world, &spot);
+    else if (what < 37) step_find(world, &spot);
+    else if (what < 39) step_put_entry(world, &spot);
+    else if (what < 41) step_would_wait(world, &spot);
+    else if (what < 43) step_burst(world);
+    else if (what < 47) step_time(world);
+    else if (what < 60) step_snapshot(world);
+    else if (what < 61) step_swap(world);
+    else if (what < 62) step_policy(world);
+    else if (choose(&world->choices, 4) > 0) return;
+    else if (what < 63) step_flush(world, (int)choose(&world->choices, MODEL_DATABASES + 1) - 1);
+    else step_replace_all(world);
+}
+
+#endif

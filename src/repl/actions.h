@@ -13,13 +13,13 @@
  *
  * Rules for a driver
  *   1. Actions run in order and before the next event is told to any machine. What is durable must
- * be so before the action behind it runs: a change of the log's id (ADOPT, RENAME_ID, SHIFT_ID)
- * before the SEND that follows it.
- *   2. A peer is known by the id the driver gave it; REPL_LINK_ID is the link to our own primary. A
- * peer whose connection has gone meanwhile is skipped. After REPL_CLOSE the machine has forgotten
- * the peer already.
+ *      be so before the action behind it runs: a change of the log's id (ADOPT, RENAME_ID,
+ *      SHIFT_ID) before the SEND that follows it.
+ *   2. A peer is known by the id the driver gave it; REPL_LINK_ID is the link to our own primary.
+ *      An action for a peer whose connection has gone meanwhile is skipped. After REPL_CLOSE the
+ *      machine has forgotten the peer already. END_SNAPSHOT may speak of one that never began.
  *   3. Carrying out an action may itself be an event (a connect that fails at once): tell it after
- * the list is done.
+ *      the list is done.
  *   4. repl_actions_clear between batches; texts and ranges are valid until then. */
 #ifndef PANDO_REPL_ACTIONS_H
 #define PANDO_REPL_ACTIONS_H
@@ -32,15 +32,17 @@
 enum repl_action_kind {
     /* ---- to a peer, or to our primary (peer == REPL_LINK_ID) ---- */
     REPL_SEND,  /* text: protocol text, behind whatever was sent to this peer before */
-    REPL_CLOSE, /* text: the reason. Closes the connection, its cursors with it. On the link: drops
-                 * what was read but not applied (apply_reset) */
+    REPL_CLOSE, /* text: the reason. Closes the connection, its cursors with it; value 1: after what
+                 * was sent before has gone out. On the link: cancels a connect that is under way
+                 * and drops what was read but not applied (apply_reset); comes also when the driver
+                 * said that the link has gone */
 
     /* ---- the primary's side ---- */
     REPL_ACTIVATE,   /* journal_activate: the first reader of the log has come */
     REPL_DEACTIVATE, /* journal_deactivate: repl-backlog-ttl is over */
     REPL_APPEND,     /* text: one whole unit (PING, GETACK) to append to the log, between units */
-    REPL_START_SNAPSHOT, /* snapshot, content: begin one at the end of the current unit; answer with
-                          * primary_snapshot_begun or primary_snapshot_failed */
+    REPL_START_SNAPSHOT, /* snapshot, value (REPL_CONTENT_*): begin one at the end of the current
+                          * unit; answer with primary_snapshot_begun or primary_snapshot_failed */
     REPL_END_SNAPSHOT,   /* snapshot: no replica needs it any more; stop it unless someone else does
                           */
     REPL_PIN,    /* peer, offset: open the peer's cursor on the log there (closing one it had) */
@@ -71,6 +73,8 @@ enum repl_action_kind {
     REPL_ROLE,     /* value: 1 replica, 0 primary. Policies of the store, blocked clients, log mark,
                       persistence */
 };
+
+enum { REPL_CONTENT_DATA = 1, REPL_CONTENT_FUNCTIONS = 2, REPL_CONTENT_ALL = 3 };
 
 struct repl_action {
     enum repl_action_kind kind;

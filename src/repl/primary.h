@@ -1,31 +1,41 @@
-/* The primary's side of replication: who follows us, in which state, and what each must get next.
+/* The primary's side of replication: who follows us, in which state, and what each gets next.
  *
  * Every node has one, a replica too (for replicas of its own). It reads the journal (ids, offsets,
  * what is held) and changes it only through actions.
  *
- *                    REPLCONF ...           a record of what the connection said; no replica yet
- *                        |
- *                 PSYNC / SYNC ---- refused: an error reply, the connection stays what it was
- *                   |        |
- *      can resume   |        |  cannot                                   (function that makes the
- * transition) |        v |   WAIT_START    "\n" each second                     primary_psync,
- * primary_sync |        |  a running snapshot it can share, or START_SNAPSHOT and begun |        v
- *                   |   WAIT_IMAGE    told +FULLRESYNC; without EOF mark   attach,
- * primary_snapshot_begun |        |        it waits for the image's length, "\n" |        v |
- * SENDING       $EOF:mark or $length, then the image start_sending |        | |        |-- $length:
- * the stream follows at once       primary_image_sent |        v |   WAIT_ACK      mark sent:
- * nothing more, not even    primary_image_sent |        |        "\n", before the first ACK v v
- *                  ONLINE     the log, unit by unit                        primary_replconf (ACK),
- * primary_psync
+ *                REPLCONF ...      a record of what the connection said; no replica yet
+ *                    |
+ *               PSYNC / SYNC ----- refused: an error reply, the connection stays what it was
+ *                 |      |
+ *      can resume |      | cannot                             who makes the transition
+ *                 |      v
+ *                 |  WAIT_START    "\n" each second           primary_psync, primary_sync
+ *                 |      |
+ *                 |      | a snapshot it can share runs, or START_SNAPSHOT was answered
+ *                 |      v
+ *                 |  WAIT_IMAGE    was told +FULLRESYNC;      attach_peer, from primary_psync,
+ *                 |      |         without EOF mark it waits  primary_snapshot_begun or
+ *                 |      |         for the length, "\n"       primary_timer
+ *                 |      v
+ *                 |   SENDING      $EOF:mark or $length,      send_image
+ *                 |      |         then the image
+ *                 |      +-- $length: the stream follows at once ----+
+ *                 |      v                                           | primary_image_sent
+ *                 |  WAIT_ACK      the mark is sent: nothing more,   |
+ *                 |      |         not even "\n", before an ACK      |
+ *                 v      v                                           v
+ *               ONLINE <-+-------------------------------------------+
+ *                          the log, unit by unit              go_online, from primary_psync,
+ *                                                             primary_replconf (ACK)
  *
  * Invariants
- *   1. From +FULLRESYNC N on the peer's cursor pins the log from N: a full sync never starts over
- * because the stream it needs was dropped. It ends only by the log's byte ceiling, repl-timeout,
- * the peer, or a change of history.
- *   2. After "\r\n" of a payload header nothing but the image, after the mark nothing at all, goes
- * out before the ACK.
+ *   1. From +FULLRESYNC N on, the peer's cursor pins the log from N: a full sync never starts over
+ *      because the stream it needs was dropped. It ends only by the log's byte ceiling,
+ *      repl-timeout, the peer itself, or a change of history.
+ *   2. Behind a payload header nothing but the image, behind the mark nothing at all, goes out
+ *      before the ACK.
  *   3. FEED never goes beyond what the driver said is in the log (primary_log_advanced), and never
- * back.
+ *      back.
  *   4. Every attempt leaves one event that ends it.
  *
  * now_ms is one clock for all calls: monotonic, the same that journal_set_now gets. Engine thread

@@ -1,29 +1,40 @@
 /* The replica's side: following a primary.
  *
- *    NONE ------ replica_follow ------> CONNECT  <------------------------------------------+
- *      ^                                   | replica_timer: once a second, or after back-off |
- *      |                                   v                                                 |
- *      | replica_unfollow              CONNECTING    replica_connected                       |
- * lose(): | (from every state)                |                                                 |
- * any error, |                                   v | timeout, | PING_SENT     +PONG, -NOAUTH,
- * -NOPERM                 | replica_gone, |                                   v | wrong bytes |
- * HANDSHAKE     AUTH, REPLCONF port, ip, capa: replies  | |                                   v in
- * order                                | |                               PSYNC_SENT    "\n" ignored
- * | |                 +CONTINUE         |     +FULLRESYNC id N, or SYNC after an error    | |
- * +----------------------+-------------------+                             | |            | v | |
- * |                                     WAIT_HEADER   $length / $EOF:mark  | |            | v | |
- * |                                      RECEIVING    image bytes          | |            | v | |
- * |                                       LOADING     "\n" once a second   | |            v |
- * replica_loaded: ADOPT, ACK  | |        CONNECTED <------------------------------------+ | | | |
- *      +------------+------------------------------------------------------------------------+
+ *   NONE ---- replica_follow ----> CONNECT <----------------------------------------+
+ *     ^                               | replica_timer: each second, or after a      |
+ *     |                               v                back-off                     |
+ *     | replica_unfollow          CONNECTING    replica_connected                   | lose():
+ *     | (from every state)            v                                             | any error,
+ *     |                           PING_SENT     +PONG, -NOAUTH, -NOPERM             | timeout,
+ *     |                               v                                             | replica_gone,
+ *     |                           HANDSHAKE     AUTH, REPLCONF port, ip, capa:      | wrong bytes
+ *     |                               v         replies in order                    |
+ *     |                           PSYNC_SENT    "\n" is ignored                     |
+ *     |                               |                                             |
+ *     |        +----- +CONTINUE ------+-- +FULLRESYNC id N, or SYNC after -ERR      |
+ *     |        |                                      v                             |
+ *     |        |                                 WAIT_HEADER   $length, $EOF:mark   |
+ *     |        |                                      v                             |
+ *     |        |                                  RECEIVING    image bytes          |
+ *     |        |                                      v                             |
+ *     |        |                                   LOADING     "\n" each second     |
+ *     |        v                                      | replica_loaded: ADOPT, ACK  |
+ *     |    CONNECTED <--------------------------------+                             |
+ *     |        |                                                                    |
+ *     +--------+--------------------------------------------------------------------+
  *
  * Invariants
  *   1. Data, id and offset stay as they are until the loaded image is swapped in (ADOPT). A sync
- * that fails before costs nothing: the next attempt asks with what is still there.
+ *      that fails before costs nothing: the next attempt asks with what is still there.
  *   2. ACK tells what was applied, never what was read.
  *   3. The log's own id and end are the "cached primary": nothing else remembers where to resume.
  *   4. Bytes from the other end never assert; each wrong one ends the attempt with a reason. Lines
- * are bounded.
+ *      are bounded.
+ *
+ * Between two pando nodes: the replica says `capa pando`, an unknown capability that Redis ignores;
+ * a pando primary answers that REPLCONF with "+OK pando". Then the replica acknowledges after each
+ * batch (at most every 10 ms), and the primary puts one line `+ONLINE <end>` in front of the stream,
+ * not part of the log: where the log ended, so that the replica knows when it has caught up.
  *
  * now_ms: as in primary.h. Engine thread only. */
 #ifndef PANDO_REPL_REPLICA_H
@@ -42,12 +53,12 @@ struct replica *replica_new(const struct repl_config *config, const struct journ
                             struct repl_events *events, struct primary *primary);
 void replica_free(struct replica *replica);
 
-/* ---- role: called by role.h and failover.h, not by a driver
- * --------------------------------------- */
-/* Begins to follow, from any state. `id`/`offset`: what to ask with instead of the journal's (a
- * fresh id that was given up); id NULL: the journal's. */
-void replica_follow(struct replica *replica, const char *host, int port, const char *id,
-                    uint64_t offset, int64_t now_ms, struct repl_actions *out);
+/* ---- role: called by role.h, not by a driver --------------------------------------------- */
+/* Begins to follow, from any state. `stand_in`: asks with this id instead of the journal's,
+ * as long as the journal's stays what it is now (a fresh id that nobody was told is given up);
+ * NULL: with the journal's. */
+void replica_follow(struct replica *replica, const char *host, int port, const char *stand_in,
+                    int64_t now_ms, struct repl_actions *out);
 void replica_unfollow(struct replica *replica, const char *reason, int64_t now_ms,
                       struct repl_actions *out);
 /* The next PSYNC carries FAILOVER; how it was answered is told once. */
@@ -63,9 +74,14 @@ void replica_connected(struct replica *replica, int64_t now_ms,
                        struct repl_actions *out); /* TCP and TLS done */
 void replica_connect_failed(struct replica *replica, const char *reason, int64_t now_ms,
                             struct repl_actions *out);
-/* Bytes arrived on the link. The whole span is consumed; actions with from_input speak of it. */
-void replica_received(struct replica *replica, struct span bytes, int64_t now_ms,
-                      struct repl_actions *out);
+/* Bytes arrived on the link. Actions with from_input speak of `bytes`. Returns how many were taken:
+ * fewer than all while a whole image is being loaded (what stands behind it is the stream). Then
+ * keep the rest, read no more, and offer it again when replica_wants_bytes. */
+size_t replica_received(struct replica *replica, struct span bytes, int64_t now_ms,
+                        struct repl_actions *out);
+bool replica_wants_bytes(const struct replica *replica);
+/* The link has gone. While a whole image is being loaded this costs nothing: loading goes on, and
+ * the stream is asked for afterwards. Harmless when the machine closed the link itself. */
 void replica_gone(struct replica *replica, const char *reason, int64_t now_ms,
                   struct repl_actions *out);
 
@@ -135,8 +151,8 @@ struct replica_figures {
 void replica_figures(const struct replica *replica, int64_t now_ms, struct replica_figures *out);
 enum replica_state replica_state(const struct replica *replica);
 
-struct replica_stats {
-    uint64_t attempts, full_syncs, partial_syncs, discarded_bytes;
+struct replica_stats { /* since start */
+    uint64_t attempts, full_syncs, partial_syncs;
 };
 struct replica_stats *replica_stats(struct replica *replica);
 

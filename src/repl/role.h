@@ -1,19 +1,22 @@
-/* The node's role, and the planned switch of it: REPLICAOF, REPLICAOF NO ONE, FAILOVER.
+/* The node's role, and its planned switch: REPLICAOF, REPLICAOF NO ONE, FAILOVER.
  *
- *               role_follow                            role_promote, PSYNC id off FAILOVER
- *    PRIMARY ------------------> REPLICA         REPLICA -----------------------> PRIMARY
+ *                     role_follow
+ *          PRIMARY ------------------> REPLICA
+ *                  <------------------
+ *                     role_promote (REPLICAOF NO ONE, PSYNC id off FAILOVER)
  *
- *    FAILOVER at a primary:
+ *   FAILOVER at a primary:
  *
- *    NONE -- role_failover --> WAIT_SYNC            writes paused, GETACK; until the target (or any
- * online replica) ^                           |                 has acknowledged the log's end | |
- * check_target, or the timeout with FORCE |   abort / timeout         v
- *     +--------------------- IN_PROGRESS            we follow the target and ask "PSYNC id off
- * FAILOVER" |                           |
- *     +---------------------------+  accepted: writes resume (as READONLY errors); rejected:
- * primary again
+ *   NONE -- role_failover --> WAIT_SYNC      writes stand still, GETACK; until the target (or any
+ *     ^                          |           online replica) has acknowledged the log's end
+ *     |                          | switch_roles, from role_timer: acknowledged, or the
+ *     |   ABORT, timeout         v           timeout is over and FORCE was given
+ *     +---------------------- IN_PROGRESS    we follow the target, asking "PSYNC id off FAILOVER"
+ *     |                          |
+ *     +--------------------------+  accepted: writes resume (and get READONLY)
+ *                                   rejected, ABORT: primary again, under a new id
  *
- * Changes of role drop the replicas: they come back by a partial resync, since the log goes on.
+ * Changes of role drop our replicas: they come back by a partial resync, since the log goes on.
  * Engine thread only; now_ms as in primary.h. */
 #ifndef PANDO_REPL_ROLE_H
 #define PANDO_REPL_ROLE_H

@@ -1,4 +1,5 @@
 # pando. Targets: all (default), install, unit, fuzz, sim, bench, tidy, soak, clean.
+#   make race         x_race.c, threads against each other, under ThreadSanitizer
 #   make SAN=1        address and undefined-behaviour sanitizers, no jemalloc, in build/san
 #   make CC=clang     another compiler
 #   make BUILD=dir    another build folder
@@ -23,7 +24,10 @@ CFLAGS  ?=
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -Isrc -I$(BUILD)/gen $(WARN) -fno-strict-aliasing -fno-omit-frame-pointer \
            -pthread -DPANDO_VERSION='"$(VERSION)"'
 LIBS    := -lcrypto -llzf -lisal -lsystemd -lm -pthread
-ifeq ($(SAN),1)
+ifeq ($(SAN),thread)
+ALL_CFLAGS += -O1 -fsanitize=thread -DPANDO_NO_JEMALLOC
+LDFLAGS += -fsanitize=thread
+else ifeq ($(SAN),1)
 ALL_CFLAGS += -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -DPANDO_NO_JEMALLOC
 LDFLAGS += -fsanitize=address,undefined
 else
@@ -38,7 +42,7 @@ endif
 endif
 LDFLAGS += -rdynamic
 
-SOURCES := $(filter-out %_test.c %_fuzz.c %_bench.c,$(foreach f,$(FLOORS),$(wildcard src/$(f)/*.c)))
+SOURCES := $(filter-out %_test.c %_fuzz.c %_bench.c %_race.c,$(foreach f,$(FLOORS),$(wildcard src/$(f)/*.c)))
 OBJECTS := $(SOURCES:src/%.c=$(BUILD)/obj/%.o)
 MAIN    := $(BUILD)/obj/server/main.o
 LIBRARY := $(filter-out $(MAIN),$(OBJECTS))
@@ -48,7 +52,7 @@ BENCHES := $(foreach f,$(FLOORS),$(wildcard src/$(f)/*_bench.c))
 GENERATED := $(BUILD)/gen/commands.inc
 
 .DELETE_ON_ERROR:
-.PHONY: all install unit tidy clean fuzz sim bench soak check-libraries
+.PHONY: all install unit tidy clean fuzz race sim bench soak check-libraries
 
 all: $(BUILD)/pando-server
 
@@ -90,6 +94,16 @@ fuzzers: $(FUZZERS:src/%.c=$(BUILD)/fuzz/%)
 $(BUILD)/fuzz/%: $(BUILD)/obj/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+# Races: x_race.c has its own main, a test by threads. (Criterion does not run under ThreadSanitizer.)
+RACES := $(foreach f,$(FLOORS),$(wildcard src/$(f)/*_race.c))
+race:
+	@$(MAKE) --no-print-directory BUILD=build/tsan SAN=thread races
+	@set -e; for r in $(RACES:src/%.c=build/tsan/race/%); do $$r $(SECONDS); done
+races: $(RACES:src/%.c=$(BUILD)/race/%)
+$(BUILD)/race/%: $(BUILD)/obj/%.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 install: all
 	install -d "$(DESTDIR)$(PREFIX)/bin"

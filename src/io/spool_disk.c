@@ -188,14 +188,15 @@ void disk_spill(struct spool *spool)
     struct disk *disk = &spool->disk;
 
     for (;;) {
+        /* Better than to write what nobody needs. */
+        if (spool->memory_bytes_max != 0 && spool->memory > spool->memory_bytes_max)
+            spool_collect(spool, WRITE_BLOCKS_MAX);
         if (spool->memory_bytes_max == 0 || spool->memory <= spool->memory_bytes_max) {
             disk->failed = OK;
             return;
         }
-        if (disk->writing) return;
+        if (disk->writing || spool->ring_count < 2) return;
         if (disk->failed != OK && spool->memory <= disk->retry_memory) return;
-        spool_collect(spool, WRITE_BLOCKS_MAX); /* better than to write what nobody needs */
-        if (spool->memory <= spool->memory_bytes_max || spool->ring_count < 2) return;
         disk->writing = true;
         submit(spool, write_work, NULL, pick(spool));
         if (spool->worker != NULL) return;

@@ -202,12 +202,12 @@ static bool make_file(struct saving *saving, struct snapshot *snapshot,
                       void *context, char error[256])
 {
     encoder_begin(&saving->encoder, image_options);
-    while (saving->result == 0 && !snapshot_walk(snapshot, 1024 * 1024, 4096)) {
+    do {
         if (tick != NULL && !tick(context)) {
             snprintf(error, 256, "Saving was given up");
             return false;
         }
-    }
+    } while (saving->result == 0 && !snapshot_walk(snapshot, 1024 * 1024, 4096));
     if (saving->result == 0 && encoder_end(&saving->encoder) != OK) saving->result = -EIO;
     if (saving->result == 0) saving->result = temp_file_sync(&saving->temp);
     if (saving->result != 0) say_write_error(error, saving->result);

@@ -1,15 +1,38 @@
 /* Deadlines in order: a hierarchical timing wheel of 8-byte items.
  *
  * An item is the 64-bit hash of a key that has a deadline; which slot holds it says when to look.
- * The exact deadline stands in the entry alone. An item may be stale (its key is gone, or has another
- * deadline by now): whoever takes a due item looks the key up and decides. Hence changing or removing
- * a deadline costs nothing here but a count, and when stale items outnumber live ones, sweeping drops
- * them in bounded steps.
+ * The exact deadline stands in the owner's entry alone, so whoever takes an item that came up asks
+ * the owner.
  *
- * Levels: 64 slots each, of 16 ms, 1.024 s, 65.536 s, 69.9 min, 3.1 days, 198.8 days; beyond that a
- * last list. Items of a coarse slot are distributed into finer ones when its time comes, each needing
- * its exact deadline through the callback. Slots are lists of small blocks, so memory per item is
- * about 8.5 bytes. */
+ * Time counts in ticks of 16 ms. There are ten levels of 64 slots; a slot of level k is 64^k ticks
+ * wide:
+ *
+ *      level  0: 16 ms    1: 1.024 s    2: 65.5 s    3: 69.9 min    4: 3.1 days    5: 198.8 days
+ * ...
+ *
+ * Seen from the present tick, an item stands at the level of the highest group of 6 bits in which
+ * its tick differs from the present one, in the slot that this group names. So all of level k is
+ * due before anything of level k + 1, and the earliest slot is found by looking at one bitmap per
+ * level. When time enters a coarse slot, its items are distributed into finer ones, each by its
+ * exact deadline. Ten levels cover every int64; levels are allocated when they are first needed.
+ *
+ * Invariants
+ * 1. Every key with a deadline has an item in the slot of its deadline or in an earlier one.
+ *    Hence a deadline that moves away costs nothing: its item comes up early, the owner says
+ *    "later", and the item moves on. One that comes nearer adds an item.
+ * 2. Items that no longer stand for anything (the key is gone, or has another item) are stale. They
+ * are dropped when they come up. When they outnumber the keys, a sweep goes through the slots from
+ * the earliest to the latest, asks for each item, drops what is stale and all but one of equal
+ * items, so that memory stays below 17 bytes a key and 64 KB whatever is done to deadlines. Without
+ * stale items it is 8.2.
+ * 3. No call does more than its budget says; the rest is constant (at most some hundred steps when
+ * the clock was set back).
+ *
+ * Two keys with the same 64-bit hash share items: the second may lose its item with the first, and
+ * is then removed when somebody meets it.
+ *
+ * One thread. Memory: lists of blocks of up to 1 KB; docs/decisions/0002-deadlines.md has the
+ * figures. */
 #ifndef PANDO_DS_DEADLINES_H
 #define PANDO_DS_DEADLINES_H
 
@@ -20,40 +43,59 @@
 struct deadlines;
 
 struct deadlines *deadlines_new(int64_t now_ms);
-void deadlines_free(struct deadlines *deadlines);
+void deadlines_free(struct deadlines *deadlines); /* NULL is fine */
 
 /* Notes that the key with this hash has this deadline now. `previous` is the deadline that it had
- * (INT64_MIN for none): where both fall into one slot nothing is added. Deadlines in the past are
- * due at once. */
+ * (INT64_MIN for none). Any value is taken; deadlines in the past are due at once. */
 void deadlines_add(struct deadlines *deadlines, uint64_t hash, int64_t deadline_ms,
-                   int64_t previous);
-/* Notes that a key with a deadline lost it or is gone: its item became stale. */
-void deadlines_forget(struct deadlines *deadlines);
+                   int64_t previous_ms);
+/* Notes that the key with this hash lost its deadline, which was deadline_ms, or is gone. Where its
+ * item is among the slot's newest it is dropped too, so that keys that come and go (locks) leave
+ * nothing. */
+void deadlines_forget(struct deadlines *deadlines, uint64_t hash, int64_t deadline_ms);
 
 /* What the owner says of an item that came up. */
 enum deadline_verdict {
-    DEADLINE_STALE,   /* no such key, or no deadline: drop the item */
-    DEADLINE_LATER,   /* *deadline_ms holds the exact deadline, still ahead: keep it */
+    DEADLINE_STALE, /* no such key, or no deadline: drop the item */
+    DEADLINE_LATER, /* *deadline_ms holds the exact deadline (the earliest, where several keys have
+                     * this hash), still ahead: keep the item */
     DEADLINE_EXPIRED, /* the owner removed the key (and did not call deadlines_forget) */
-    DEADLINE_WAIT,    /* due, but it may not be removed now (replica, pause): keep it for later */
+    DEADLINE_WAIT, /* due, but it may not be removed now (replica, pause): keep the item; this call
+                    * of deadlines_advance expires nothing more */
 };
 struct deadlines_owner {
-    /* Looks up by hash; every entry with this hash that is due at now_ms is dealt with. */
+    /* Looks up by hash; every entry with this hash whose deadline is at or before now_ms is dealt
+     * with. Where now_ms is INT64_MIN it is a mere question: the answer is STALE or LATER, nothing
+     * is removed. Otherwise it may call deadlines_add and deadlines_forget. */
     enum deadline_verdict (*due)(void *context, uint64_t hash, int64_t now_ms,
                                  int64_t *deadline_ms);
     void *context;
 };
 
-/* Moves time to now_ms in order of deadline, calling the owner for at most `budget` items (coarse
- * items that are distributed count too). Returns the number of items looked at; fewer than the budget
- * means that nothing due is left. Stale sweeping uses what is left of the budget. */
+/* Moves time to now_ms, calling the owner for what is due in order of deadline (within one tick of
+ * 16 ms in any order; up to one tick late) and for the items of coarse slots that time enters.
+ * Looks at most at `budget` items; what is left of it goes to a sweep, where one is wanted. Returns
+ * the part of the budget that was used: less than all of it means that nothing is left to do now. A
+ * clock set back is followed; one set forward by years costs only what really is due.
+ *
+ * A replica calls it too, its owner answering WAIT: so items whose keys the primary deleted go
+ * away. */
 size_t deadlines_advance(struct deadlines *deadlines, int64_t now_ms, size_t budget,
                          const struct deadlines_owner *owner);
-/* When deadlines_advance has work next: Unix ms of the earliest slot, INT64_MAX for none. */
+/* The sweep alone, for those who may not remove anything. Returns the part of the budget that was
+ * used; constant time where no sweep is wanted. */
+size_t deadlines_sweep(struct deadlines *deadlines, size_t budget,
+                       const struct deadlines_owner *owner);
+
+/* When deadlines_advance has work next, Unix ms; INT64_MAX for never. After a DEADLINE_WAIT it is
+ * at least 100 ms ahead of that call. While a sweep is under way it is a moment in the past. */
 int64_t deadlines_next(const struct deadlines *deadlines);
 
-size_t deadlines_live(const struct deadlines *deadlines);
-size_t deadlines_memory(const struct deadlines *deadlines);
+size_t deadlines_live(const struct deadlines *deadlines);   /* keys with a deadline */
+size_t deadlines_items(const struct deadlines *deadlines);  /* items, stale ones included */
+size_t deadlines_memory(const struct deadlines *deadlines); /* bytes, constant time */
+
+/* Checks every invariant that can be checked without the owner; aborts where one is broken. */
 void deadlines_check(const struct deadlines *deadlines);
 
 #endif

@@ -123,7 +123,7 @@ void keyspace_note_deadline(struct keyspace *keyspace, uint64_t hash, int64_t be
         keyspace->deadline_sum_ms += after;
         deadlines_add(keyspace->deadlines, hash, due_of(after), due_of(before));
     } else {
-        deadlines_forget(keyspace->deadlines);
+        deadlines_forget(keyspace->deadlines, hash, due_of(before));
     }
 }
 

@@ -9,8 +9,11 @@ client    a CLIENT LIST or INFO line: the same field names, and equal values for
 clients   many such lines, in any order
 fields    the lines name:value of an INFO section: the same names in the same order, more of ours allowed
 names     a flat list name, value, name, value or a map: the same names, values free
-subset    every item of the oracle's list is in ours
-commands  a list of command names: those of the oracle that the issue names are there
+pairs     a list name, value, ... or a map: the same pairs, in any order
+held      every name of the oracle's list name, value, ... or map is among ours, whatever its place
+issue     of a list of command names: those that this server has so far (ISSUE_COMMANDS) are in ours
+command   what COMMAND INFO or DOCS says, with free order of flags and subcommands, and texts of our own
+holds     the names of the lines name:value of the oracle are among ours, in any order
 any       not compared at all: both answer something
 """
 import re
@@ -22,6 +25,29 @@ CONTAINERS = (list, tuple)
 
 # Values of CLIENT LIST that do not depend on when, where and in which buffers.
 STABLE_CLIENT_FIELDS = {"name", "flags", "db", "sub", "psub", "ssub", "multi", "cmd", "user", "redir", "resp", "events"}
+
+
+# The commands whose families exist; grows with every data type.
+ISSUE_COMMANDS = set(b"""append decr decrby get getdel getex getrange getset incr incrby incrbyfloat lcs mget mset msetnx
+psetex set setex setnx setrange strlen substr copy del dump exists expire expireat expiretime keys move object persist
+pexpire pexpireat pexpiretime pttl randomkey rename renamenx restore scan swapdb touch ttl type unlink wait auth client
+echo hello ping quit reset select bgsave command config dbsize debug failover flushall flushdb info lastsave latency
+lolwut memory psync replconf replicaof restore-asking role save shutdown slaveof slowlog sync time discard exec multi
+unwatch watch psubscribe publish pubsub punsubscribe subscribe unsubscribe spublish ssubscribe
+sunsubscribe""".split())
+
+
+def own_words(reply):
+    """Without the sentences that describe a command: they are each server's own."""
+    if isinstance(reply, MapReply):
+        return MapReply((n, b"..." if n in (b"summary", b"notes") else own_words(v)) for n, v in reply)
+    if isinstance(reply, Verbatim) or not isinstance(reply, CONTAINERS):
+        return reply
+    items = [own_words(item) for item in reply]
+    for i in range(len(items) - 1):
+        if items[i] in (b"summary", b"notes"):
+            items[i + 1] = b"..."
+    return type(reply)(items)
 
 
 def type_name(reply):
@@ -47,9 +73,11 @@ def sort_key(reply):
 
 
 def sort_deep(reply):
-    if isinstance(reply, (MapReply, list)) and not isinstance(reply, tuple):
-        return type(reply)(sorted((sort_deep(item) for item in reply), key=sort_key))
-    return reply
+    if isinstance(reply, Verbatim) or not isinstance(reply, CONTAINERS):
+        return reply
+    if isinstance(reply, tuple):  # a pair of a map: its order has a meaning
+        return tuple(map(sort_deep, reply))
+    return type(reply)(sorted(map(sort_deep, reply), key=sort_key))
 
 
 def types_of(reply):
@@ -88,12 +116,18 @@ def stable_part(line):
 
 
 def info_names(text):
-    return [line.split(b":")[0] for line in text.split(b"\r\n") if line]
+    """The names of the lines, without those that come with use: what was called, what failed."""
+    names = [line.split(b":")[0] for line in text.split(b"\r\n") if line]
+    return [name for name in names if not name.startswith((b"cmdstat_", b"errorstat_", b"latency_percentiles_"))]
 
 
 def in_order(few, many):
     position = iter(many)
     return all(any(item == other for other in position) for item in few)
+
+
+def pairs_of(reply):
+    return list(reply) if isinstance(reply, MapReply) else list(zip(reply[::2], reply[1::2]))
 
 
 def names_of(reply):
@@ -129,10 +163,19 @@ def agree(mode, oracle, ours):
         return a == b
     if mode == "fields":
         return in_order(info_names(text_of(oracle)), info_names(text_of(ours)))
+    if mode == "holds":
+        names = [{line.split(b":")[0] for line in text_of(reply).split(b"\r\n")} for reply in (oracle, ours)]
+        return names[0] <= names[1]
     if mode == "names":
         return names_of(oracle) == names_of(ours)
-    if mode == "subset":
-        return all(any(same(a, b) for b in ours) for a in oracle)
+    if mode == "pairs":
+        return same(sort_deep(pairs_of(oracle)), sort_deep(pairs_of(ours)))
+    if mode == "held":
+        return set(names_of(oracle)) <= set(names_of(ours))
+    if mode == "issue":
+        return ISSUE_COMMANDS & set(oracle) <= set(ours)
+    if mode == "command":
+        return same(sort_deep(own_words(oracle)), sort_deep(own_words(ours)))
     raise ValueError(f"no such measure: {mode}")
 
 

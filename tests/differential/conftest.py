@@ -30,7 +30,7 @@ class Arena:
                 replica.configure(masterauth=config["requirepass"])
             replica.replicate(primary)
         wait_linked(self.replica, self.oracle_replica)
-        self.oracle, self.ours = Seat(oracle), Seat(pando)
+        self.oracle, self.ours = Seat(oracle, self.oracle_replica), Seat(pando, self.replica)
         return self
 
     def close(self):

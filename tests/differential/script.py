@@ -11,6 +11,7 @@ empty databases, zeroed statistics and new connections. The lines of a case:
     raw "PING\\r\\n" 1            sends bytes as they are and reads so many replies
     closed                      the server must have closed connection a (b: closed works too)
     resp2 ... / resp3 ...       a line only for that protocol
+    everywhere DEBUG ...        at the replicas too, whose replies are not compared
     repeat 3 INCR key           the line three times
     until (1) EXISTS key        repeats until both servers give this reply; not compared
     # comment
@@ -36,6 +37,7 @@ class Line:
     count: int = 1
     protocol: int = 0      # 0: both
     expect: str = ""
+    everywhere: bool = False
 
 
 @dataclass
@@ -97,6 +99,8 @@ def parse_line(number, text):
             line.verb = "read"
         elif match.group(2) == "|":
             line.verb = "send"
+    if rest.startswith("everywhere "):
+        line.everywhere, rest = True, rest[len("everywhere "):]
     match = re.match(r"repeat (\d+) ", rest)
     if match:
         line.count, rest = int(match.group(1)), rest[match.end():]

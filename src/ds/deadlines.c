@@ -4,9 +4,9 @@
 #include "ds/deadlines_internal.h"
 
 #define WAIT_MS 100
-/* The clock may lag by this many ticks (a second) before the wheel is turned back: small
- * corrections of the clock only make what follows late by as much. */
-#define LAG_TICKS_MAX 64
+/* How far the clock may be set back before the wheel is turned back too: small corrections only
+ * make what follows late by as much. */
+#define LAG_MS_MAX 1000
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
@@ -163,18 +163,16 @@ void deadlines_forget(struct deadlines *d, uint64_t hash, int64_t deadline_ms)
 
 /* ---- time ------------------------------------------------------------------------------------ */
 
-/* Expires the items of a slot of level 0 that lies behind now. The owner is told the slot's end as
- * the time: a key that has moved away comes up again in its own order, also when the wheel is late.
- * False: the owner said WAIT. */
+/* Expires the items of a slot of level 0. The owner is told the slot's own time: a key that has moved away
+ * comes up again in its own order, also when the wheel is late. False: the owner said WAIT. */
 static bool fire(struct deadlines *d, struct spot spot, int64_t now_ms, size_t budget,
                  const struct deadlines_owner *owner, size_t *used)
 {
-    int64_t end_ms = (int64_t)(((spot.start + 1) << TICK_MS_SHIFT) - 1);
     while (*used < budget && deadlines_list(d, spot)->count > 0) {
         uint64_t hash = pop(d, spot);
         int64_t deadline_ms;
         ++*used;
-        switch (owner->due(owner->context, hash, end_ms, &deadline_ms)) {
+        switch (owner->due(owner->context, hash, (int64_t)spot.start, &deadline_ms)) {
         case DEADLINE_STALE: break;
         case DEADLINE_EXPIRED:
             check(d->live > 0);
@@ -251,18 +249,16 @@ static void turn_back(struct deadlines *d, uint64_t tick)
 size_t deadlines_advance(struct deadlines *d, int64_t now_ms, size_t budget,
                          const struct deadlines_owner *owner)
 {
-    uint64_t now = now_ms < 0 ? 0 : (uint64_t)now_ms >> TICK_MS_SHIFT;
+    uint64_t now = now_ms < 0 ? 0 : (uint64_t)now_ms;
     size_t used = 0;
 
-    if (now + LAG_TICKS_MAX < d->tick) turn_back(d, now);
+    if (now + LAG_MS_MAX < d->tick) turn_back(d, now);
     d->wait_until_ms = INT64_MIN;
     while (used < budget) {
         struct spot spot;
         bool entered = entered_spot(d, &spot);
         if (!entered) {
-            bool any = deadlines_first_spot(d, d->tick, &spot);
-            /* A slot of level 0 is due when it lies behind, a coarse one when it begins. */
-            if (!any || spot.start + (spot.level == 0) > now) {
+            if (!deadlines_first_spot(d, d->tick, &spot) || spot.start > now) {
                 if (d->tick < now) d->tick = now;
                 break;
             }
@@ -280,12 +276,9 @@ int64_t deadlines_next(const struct deadlines *d)
 {
     struct spot spot;
     int64_t next = INT64_MAX;
-    if (deadlines_sweep_wanted(d) || entered_spot(d, &spot))
-        return (int64_t)(d->tick << TICK_MS_SHIFT);
-    if (deadlines_first_spot(d, d->tick, &spot)) {
-        uint64_t tick = spot.start + (spot.level == 0);
-        if (tick <= (uint64_t)INT64_MAX >> TICK_MS_SHIFT) next = (int64_t)(tick << TICK_MS_SHIFT);
-    }
+    if (deadlines_sweep_wanted(d) || entered_spot(d, &spot)) return (int64_t)d->tick;
+    if (deadlines_first_spot(d, d->tick, &spot) && spot.start < INT64_MAX)
+        next = (int64_t)spot.start;
     return next > d->wait_until_ms ? next : d->wait_until_ms;
 }
 

@@ -4,17 +4,15 @@
  * The exact deadline stands in the owner's entry alone, so whoever takes an item that came up asks
  * the owner.
  *
- * Time counts in ticks of 16 ms. There are ten levels of 64 slots; a slot of level k is 64^k ticks
- * wide:
+ * There are eleven levels of 64 slots; a slot of level k is 64^k ms wide:
  *
- *      level  0: 16 ms    1: 1.024 s    2: 65.5 s    3: 69.9 min    4: 3.1 days    5: 198.8 days
- * ...
+ *      level 0: 1 ms   1: 64 ms   2: 4.1 s   3: 4.4 min   4: 4.7 h   5: 12.4 days   6: 2.2 years ...
  *
- * Seen from the present tick, an item stands at the level of the highest group of 6 bits in which
- * its tick differs from the present one, in the slot that this group names. So all of level k is
- * due before anything of level k + 1, and the earliest slot is found by looking at one bitmap per
- * level. When time enters a coarse slot, its items are distributed into finer ones, each by its
- * exact deadline. Ten levels cover every int64; levels are allocated when they are first needed.
+ * Seen from the present ms, an item stands at the level of the highest group of 6 bits in which its
+ * deadline differs from the present, in the slot that this group names. So all of level k is due
+ * before anything of level k + 1, and the earliest slot is found by looking at one bitmap per level.
+ * When time enters a coarse slot, its items are distributed into finer ones, each by its exact
+ * deadline. Eleven levels cover every int64; each is allocated when it is first needed.
  *
  * Invariants
  * 1. Every key with a deadline has an item in the slot of its deadline or in an earlier one.
@@ -72,14 +70,13 @@ struct deadlines_owner {
     void *context;
 };
 
-/* Moves time to now_ms, calling the owner for what is due in order of deadline (within one tick of
- * 16 ms in any order; up to one tick late) and for the items of coarse slots that time enters.
- * Looks at most at `budget` items; what is left of it goes to a sweep, where one is wanted. Returns
- * the part of the budget that was used: less than all of it means that nothing is left to do now. A
- * clock set back is followed; one set forward by years costs only what really is due.
+/* Moves time to now_ms, calling the owner for what is due, in order of deadline to the millisecond, and
+ * for the items of coarse slots that time enters. Looks at most at `budget` items; what is left of the budget
+ * goes to a sweep, where one is wanted. Returns the part of the budget that was used: less than
+ * all of it means that nothing is left to do now. A clock set back by more than a second is
+ * followed; one set forward by years costs only what really is due.
  *
- * A replica calls it too, its owner answering WAIT: so items whose keys the primary deleted go
- * away. */
+ * A replica calls it too, its owner answering WAIT: so items whose keys the primary deleted go away. */
 size_t deadlines_advance(struct deadlines *deadlines, int64_t now_ms, size_t budget,
                          const struct deadlines_owner *owner);
 /* The sweep alone, for those who may not remove anything. Returns the part of the budget that was

@@ -6,10 +6,9 @@
 #include "ds/hash_list.h"
 
 enum {
-    TICK_MS_SHIFT = 4, /* a tick is 16 ms */
     SLOT_BITS = 6,
     SLOTS = 1 << SLOT_BITS,
-    LEVELS = 10, /* 6 * 10 bits hold every tick: 63 - 4 = 59 bits */
+    LEVELS = 11, /* 66 bits: every Unix time in ms */
 };
 
 struct level {
@@ -36,7 +35,7 @@ struct deadlines {
 /* The tick of a deadline, never before the present one. */
 static inline uint64_t deadlines_tick_of(const struct deadlines *d, int64_t deadline_ms)
 {
-    uint64_t tick = deadline_ms < 0 ? 0 : (uint64_t)deadline_ms >> TICK_MS_SHIFT;
+    uint64_t tick = deadline_ms < 0 ? 0 : (uint64_t)deadline_ms;
     return tick < d->tick ? d->tick : tick;
 }
 

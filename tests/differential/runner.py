@@ -44,6 +44,8 @@ class Seat:
         # A case may leave debris of any kind; the next begins as after a start.
         for command in (("DISCARD",), ("CLIENT", "UNPAUSE"), ("FLUSHALL",), ("CONFIG", "RESETSTAT"), ("SELECT", 0)):
             control.do(*command)
+        if self.server.info("replication")["role"] != "master":
+            self.server.replicate(None)
         self.restore_config()
 
     def end(self):

@@ -156,6 +156,11 @@ void mem_purge(void)
     mallctl("arena." TEXT_OF_MACRO(MALLCTL_ARENAS_ALL) ".purge", NULL, NULL, NULL, 0);
 }
 
+void mem_set_background_thread(bool enabled)
+{
+    mallctl("background_thread", NULL, NULL, &enabled, sizeof enabled);
+}
+
 #else /* the C library's allocator, usually the sanitizers' */
 
 #include <malloc.h>
@@ -260,6 +265,11 @@ void mem_purge(void)
 #ifndef EXACT_SIZES
     malloc_trim(0);
 #endif
+}
+
+void mem_set_background_thread(bool enabled)
+{
+    (void)enabled;
 }
 
 #endif

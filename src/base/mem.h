@@ -38,6 +38,10 @@ struct mem_figures { /* bytes; jemalloc's stats.*, zero without it */
 void mem_figures(struct mem_figures *out); /* refreshes jemalloc's epoch: not for hot paths */
 const char *mem_allocator_name(void);      /* "jemalloc-5.3.0", or "libc" */
 void mem_purge(void);                      /* gives unused dirty pages back to the system */
+/* jemalloc-bg-thread: freed pages go back to the system within 10 s also while the process is idle;
+ * otherwise only as the process goes on allocating. Not before the process has become a daemon: a
+ * fork leaves the thread behind. */
+void mem_set_background_thread(bool enabled);
 
 /* As mem_free, for those who know the size that they asked for (or its size class): spares the
  * allocator a look-up. */

@@ -212,20 +212,24 @@ static size_t step(struct deadlines *d, const struct deadlines_owner *owner)
                                                                      : sort_top(d);
 }
 
+static void sweep_start(struct deadlines *d)
+{
+    d->sweep = mem_alloc(sizeof *d->sweep);
+    d->sweep->from = d->tick;
+    d->sweep->in_slot = d->sweep->dealing = false;
+    d->sweep->batch_count = d->sweep->pile_count = 0;
+}
+
 size_t deadlines_sweep(struct deadlines *d, size_t budget, const struct deadlines_owner *owner)
 {
     size_t used = 0, moves = 0;
-    if (!deadlines_sweep_wanted(d)) return 0;
-    if (d->sweep == NULL) {
-        d->sweep = mem_alloc(sizeof *d->sweep);
-        d->sweep->from = d->tick;
-        d->sweep->in_slot = d->sweep->dealing = false;
-        d->sweep->batch_count = d->sweep->pile_count = 0;
-    }
-    while (used < budget) {
+    /* Stale items may have come in behind a sweep that was under way: then another follows. */
+    for (int pass = 0; pass < 2 && used < budget && deadlines_sweep_wanted(d);) {
+        if (d->sweep == NULL) sweep_start(d);
         if (!d->sweep->in_slot && !enter_slot(d)) {
             deadlines_sweep_end(d);
-            break;
+            pass++;
+            continue;
         }
         moves += step(d, owner);
         used += moves / MOVES_PER_ASK;

@@ -57,8 +57,9 @@ enum {
     ENTRY_DEADLINE_64 = 1 << 1, /* deadline takes 8 bytes: it does not fit 47 bits and a sign */
 };
 
-#define ENTRY_KEY_LEN_LONG     0xffffff
-#define ENTRY_INLINE_BYTES_MAX (64 * 1024) /* longer strings: ENC_BLOB; also the lease threshold   \
+#define ENTRY_KEY_LEN_LONG 0xffffff
+#define ENTRY_INLINE_BYTES_MAX                                                                     \
+    (64 * 1024)                   /* longer strings: ENC_BLOB; also the lease threshold   \
                                             */
 #define ENTRY_EMBSTR_BYTES_MAX 44 /* Redis' OBJ_ENCODING_EMBSTR limit, for OBJECT ENCODING */
 

@@ -189,11 +189,11 @@ bool store_would_wait(struct store *store, int db, const struct key *key);
 
 /* ---- time -------------------------------------------------------------------------------------
  */
-/* Removes keys whose deadline lies before now_ms, in order of deadline within a database and in
- * turns of a few keys over the databases, until the budget (keys and items of the deadline wheel
- * looked at) or everything due is used up. Returns the number of keys removed; store_next_deadline
- * says whether there is more. Does nothing on a replica, while paused, or while expired keys are
- * kept. */
+/* Removes keys whose deadline lies before now_ms, at most some 16 ms later, in order of deadline within
+ * a database and in turns of a few keys over the databases, until the budget (items of the deadline
+ * wheels looked at) or everything due is used up. Returns the number of keys removed;
+ * store_next_deadline says whether there is more. A replica, a paused and a replaying store call it too:
+ * nothing is removed then, but the wheels are kept tidy. */
 size_t store_expire_due(struct store *store, int64_t now_ms, size_t budget_items);
 /* When store_expire_due has work next: Unix ms, INT64_MAX for never. May be early, never late. */
 int64_t store_next_deadline(const struct store *store);

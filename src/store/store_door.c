@@ -77,7 +77,8 @@ static uint32_t door_clock(const struct door *door)
 /* Puts another entry in the place of what stands there, if anything. */
 static void door_place(const struct door *door, struct entry *made)
 {
-    store_note_due(door->store, entry_deadline(made));
+    int64_t before = door->entry != NULL ? entry_deadline(door->entry) : NO_DEADLINE;
+    store_note_due(door->store, before, entry_deadline(made));
     if (door->entry == NULL) {
         keyspace_add(door->keyspace, door->key->hash, made);
         return;
@@ -91,7 +92,7 @@ static void door_changed_in_place(const struct door *door, int64_t before, int64
                                   uint32_t clock)
 {
     entry_set_clock(door->entry, clock);
-    store_note_due(door->store, after);
+    store_note_due(door->store, before, after);
     keyspace_note_deadline(door->keyspace, door->key->hash, before, after);
 }
 
@@ -172,6 +173,7 @@ bool store_remove(struct store *store, int db, const struct key *key, enum remov
     struct door door = door_open(store, db, key);
     if (!door.seen) return false;
     struct entry *old = keyspace_take_at(door.keyspace, door.place);
+    store_note_due(store, entry_deadline(old), NO_DEADLINE);
     store_free_entry(store, old, how == REMOVE_LAZY);
     door_close(&door, false, event);
     return true;
@@ -202,6 +204,7 @@ void store_move(struct store *store, int from_db, const struct key *from, int to
     struct door target = door_open(store, to_db, to);
     if (!span_equal(from->name, to->name))
         moved = entry_remake(moved, to->name, entry_deadline(moved));
+    store_note_due(store, entry_deadline(moved), NO_DEADLINE);
     entry_set_clock(moved, clock);
     door_place(&target, moved);
     tell_ready(&target, entry_type(moved));

@@ -24,6 +24,12 @@ void store_expire(struct store *store, int db, struct table_place place, bool fr
     store_free_entry(store, e, store->policy.lazy_expire);
 }
 
+static bool may_expire(const struct store *store)
+{
+    const struct store_policy *policy = &store->policy;
+    return !policy->is_replica && !policy->expire_paused && !policy->keep_expired;
+}
+
 /* One call of store_expire_due, as the deadline wheel's owner sees it. */
 struct turn {
     struct store *store;
@@ -40,6 +46,10 @@ static enum deadline_verdict on_due(void *context, uint64_t hash, int64_t now_ms
     for (;;) {
         int64_t next;
         struct table_place place = keyspace_locate_due(keyspace, hash, now_ms, &next);
+        if (place.bucket != NULL && !may_expire(turn->store)) {
+            turn->store->expiry_waits = true;
+            return DEADLINE_WAIT;
+        }
         if (place.bucket == NULL) {
             if (next == NO_DEADLINE) return any ? DEADLINE_EXPIRED : DEADLINE_STALE;
             *deadline_ms = next + 1;
@@ -51,15 +61,12 @@ static enum deadline_verdict on_due(void *context, uint64_t hash, int64_t now_ms
     }
 }
 
-static bool may_expire(const struct store *store)
-{
-    const struct store_policy *policy = &store->policy;
-    return !policy->is_replica && !policy->expire_paused && !policy->keep_expired;
-}
-
 size_t store_expire_due(struct store *store, int64_t now_ms, size_t budget_items)
 {
-    if (!may_expire(store) || now_ms < store->next_due_ms) return 0;
+    int64_t since = store_next_deadline(store);
+    if (now_ms < since) return 0;
+    store->next_due_ms = since; /* until all is done */
+    store->expiry_waits = false;
 
     struct turn turn = {.store = store};
     struct deadlines_owner owner = {on_due, &turn};
@@ -72,9 +79,7 @@ size_t store_expire_due(struct store *store, int64_t now_ms, size_t budget_items
         if (idle == 0) next = INT64_MAX;
 
         size_t slice = budget_items < TURN_ITEMS ? budget_items : TURN_ITEMS;
-        size_t used = 0;
-        if (deadlines_next(keyspace->deadlines) <= now_ms)
-            used = deadlines_advance(keyspace->deadlines, now_ms, slice, &owner);
+        size_t used = deadlines_advance(keyspace->deadlines, now_ms, slice, &owner);
         budget_items -= used;
         idle = used < slice ? idle + 1 : 0;
         int64_t own = deadlines_next(keyspace->deadlines);
@@ -86,5 +91,6 @@ size_t store_expire_due(struct store *store, int64_t now_ms, size_t budget_items
 
 int64_t store_next_deadline(const struct store *store)
 {
-    return may_expire(store) ? store->next_due_ms : INT64_MAX;
+    if (store->expiry_waits && may_expire(store)) return INT64_MIN; /* the wait is over */
+    return store->next_due_ms;
 }

@@ -21,7 +21,8 @@ struct store {
     void *reclaim_context;
     uint64_t lazyfree_pending; /* atomic: the reclaimer's thread counts down */
 
-    int64_t next_due_ms; /* no key of any database is due earlier */
+    int64_t next_due_ms; /* no deadline wheel has anything to do earlier */
+    bool expiry_waits;   /* but for what was due and might not be deleted */
     int expire_turn;     /* the database that is served first next time */
 
     struct snapshot *snapshots[SNAPSHOTS_MAX]; /* the running ones, in no order */
@@ -56,10 +57,15 @@ uint32_t store_touched_clock(struct store *store, uint32_t clock);
 /* Deletes the entry at `place`, whose deadline passed: through the door, with event and effect.
  * `from_wheel`: the deadline wheel brought it up and counts it off itself. */
 void store_expire(struct store *store, int db, struct table_place place, bool from_wheel);
-/* A key got this deadline: the next work may be nearer now. */
-static inline void store_note_due(struct store *store, int64_t deadline)
+/* A key's deadline changed (NO_DEADLINE: had or has none). Besides the new deadline itself it is the
+ * wheel's stale items that may want work, hence soon. */
+#define WHEEL_LOOK_MS 1000
+static inline void store_note_due(struct store *store, int64_t before, int64_t after)
 {
-    if (deadline != NO_DEADLINE && deadline < store->next_due_ms) store->next_due_ms = deadline;
+    if (before == NO_DEADLINE && after == NO_DEADLINE) return;
+    int64_t soon = store->now_ms + WHEEL_LOOK_MS;
+    if (after != NO_DEADLINE && after < soon) soon = after;
+    if (soon < store->next_due_ms) store->next_due_ms = soon;
 }
 
 /* ---- snapshot.c ------------------------------------------------------------------------------ */

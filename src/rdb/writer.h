@@ -49,7 +49,7 @@ void rdb_write_double(struct rdb_writer *writer, double value); /* binary, littl
 void rdb_write_length(struct rdb_writer *writer, uint64_t length);
 /* In the form Redis chooses: an integer form where the bytes are one in strict form (up to 11
  * characters, 32 bits), LZF where that saves at least four bytes and `compress` is on, else plain.
- */
+ * With a sink, long strings that do not seem to pack stay plain: see is_worth_packing. */
 void rdb_write_string(struct rdb_writer *writer, struct span bytes);
 /* What a string in integer encoding becomes: an integer form, or its digits where 32 bits do not
  * hold it. */

@@ -1,0 +1,188 @@
+/* Threads around an image, for ThreadSanitizer: `make race`. Each round, from a seed: a store is
+ * filled, an image made of it by its thread while the engine changes keys, savers write files and
+ * some are aborted, now and then the image itself; a loader thread then reads the file back. A
+ * complete file holds exactly what the store held. Prints the rounds done in argv[1] seconds. */
+#include "base/check.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "io/clock.h"
+#include "persist/image.h"
+#include "persist/loader.h"
+#include "persist/rdb_file.h"
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define NOW_MS 1700000000000
+#define SAVERS 2
+static const struct hash_secret secret = {9, 10};
+
+struct party {
+    struct loop *loop;
+    struct worker *worker;
+    struct store *store;
+    struct random *random;
+    char dir[64];
+    int under_way, ended, complete, loaded;
+    uint64_t file_bytes;
+};
+
+static int threads(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    int count = 0;
+
+    while (readdir(tasks) != NULL) count++;
+    closedir(tasks);
+    return count;
+}
+
+static void on_ready(void *context)
+{
+    (void)context;
+}
+
+static void on_saved(void *context, const char *error, uint64_t bytes)
+{
+    struct party *party = context;
+
+    party->under_way--;
+    party->ended++;
+    if (error[0] != '\0') return;
+    party->complete++;
+    party->file_bytes = bytes;
+}
+
+static void on_loaded(void *context)
+{
+    ((struct party *)context)->loaded = 1;
+}
+
+static void put(struct party *party, uint64_t number, size_t len)
+{
+    char name[32], *value = mem_zalloc(len + 1);
+    size_t name_len = (size_t)snprintf(name, sizeof name, "key:%llu", (unsigned long long)number);
+    struct key key = store_key(party->store, span_of(name, name_len));
+
+    memcpy(value, name, len < name_len ? len : name_len);
+    store_put_string(party->store, (int)(number % 3), &key, span_of(value, len), TTL_CLEAR,
+                     NO_EVENT);
+    mem_free(value);
+}
+
+static size_t some_length(struct party *party)
+{
+    return random_below(party->random, 20) == 0 ? 65000 + random_below(party->random, 200000)
+                                                : random_below(party->random, 300);
+}
+
+static void load_back(struct party *party, uint64_t keys)
+{
+    struct loader_options options = {.databases = 16,
+                                     .secret = secret,
+                                     .now_ms = NOW_MS,
+                                     .checksum = true,
+                                     .silent = true,
+                                     .loop = party->loop,
+                                     .done = on_loaded,
+                                     .context = party};
+    struct loader_outcome outcome;
+    struct loader_progress progress;
+    char path[128];
+
+    snprintf(path, sizeof path, "%s/race.rdb", party->dir);
+    party->loaded = 0;
+    struct loader *loader = loader_open_file(path, &options);
+    while (!party->loaded) {
+        loader_progress(loader, &progress);
+        loop_turn(party->loop, 1000);
+    }
+    loader_take(&loader, &outcome);
+    check(outcome.err == OK && outcome.keys_loaded == keys && outcome.bytes == party->file_bytes);
+    loader_outcome_release(&outcome);
+    unlink(path);
+}
+
+/* One image from start to its end, good or bad. */
+static void make_image(struct party *party, uint64_t keys)
+{
+    struct image_options options = {.dir = party->dir,
+                                    .loop = party->loop,
+                                    .worker = party->worker,
+                                    .compress = true,
+                                    .checksum = true,
+                                    .keep_head = true,
+                                    .now_ms = NOW_MS,
+                                    .ready = on_ready};
+    struct rdb_file_options file_options = {.dir = party->dir,
+                                            .name = "race.rdb",
+                                            .incremental_fsync = true,
+                                            .done = on_saved,
+                                            .context = party};
+    struct rdb_file *savers[SAVERS];
+    struct image_progress progress;
+    char error[256];
+    bool doomed = random_below(party->random, 4) == 0;
+
+    struct image *image = image_start(party->store, &options);
+    check(image != NULL);
+    for (int i = 0; i < SAVERS; i++) {
+        savers[i] = rdb_file_start(image, &file_options, error);
+        check(savers[i] != NULL);
+    }
+    party->under_way = SAVERS;
+    for (;;) {
+        struct image_budget budget = {20000, 1 + random_below(party->random, 50), SIZE_MAX};
+        enum image_walk walk = image_walk(image, budget);
+        image_progress(image, &progress);
+        put(party, random_below(party->random, keys * 2), some_length(party));
+        if (walk == IMAGE_WALKED && image_state(image) != IMAGE_MAKING) break;
+        if (walk == IMAGE_STOPPED) break;
+        if (savers[1] != NULL && random_below(party->random, 20) == 0) {
+            rdb_file_abort(savers[1]);
+            savers[1] = NULL;
+            party->under_way--;
+        }
+        if (doomed && random_below(party->random, 20) == 0) image_abort(image, "the dice");
+        loop_turn(party->loop, walk == IMAGE_MORE ? 0 : 1000);
+        if (party->ended > 0) savers[1] = NULL; /* it may be this one: it is gone */
+    }
+    image_release(image);
+    while (party->under_way > 0) loop_turn(party->loop, 1000);
+}
+
+static void round_of(uint64_t seed, const char *dir)
+{
+    struct random random;
+    struct party party = {.loop = loop_new(), .random = &random};
+    uint64_t keys;
+
+    random_seed(&random, seed);
+    keys = 1 + random_below(&random, 3000);
+    snprintf(party.dir, sizeof party.dir, "%s", dir);
+    party.worker = worker_new("files", party.loop);
+    party.store = store_new(16, &secret, NOW_MS);
+    store_set_now(party.store, NOW_MS);
+    for (uint64_t i = 0; i < keys; i++) put(&party, i, some_length(&party));
+    int before = threads();
+    make_image(&party, keys);
+    while (threads() > before) loop_turn(party.loop, 1000); /* what was aborted ends in its time */
+    if (party.complete > 0) load_back(&party, keys);
+    store_free(party.store);
+    worker_free(party.worker);
+    loop_free(party.loop);
+}
+
+int main(int argc, char **argv)
+{
+    int64_t end_us = clock_monotonic_us() + (argc > 1 ? atoi(argv[1]) : 20) * 1000000LL;
+    char dir[] = "/tmp/pando-race-XXXXXX";
+    uint64_t seed = 0;
+
+    check(mkdtemp(dir) != NULL);
+    while (clock_monotonic_us() < end_us) round_of(++seed, dir);
+    rmdir(dir);
+    printf("image_race: %llu rounds\n", (unsigned long long)seed);
+    return 0;
+}

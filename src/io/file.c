@@ -13,7 +13,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* ---- bytes -- */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 static int read_until_end(int fd, size_t bytes_max, struct buf *out)
 {
@@ -114,7 +114,7 @@ ssize_t file_pread_some(int fd, void *out, size_t len, uint64_t offset)
     return (ssize_t)done;
 }
 
-/* ---- names -- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 int file_sync_folder(const char *path)
 {

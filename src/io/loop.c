@@ -84,7 +84,7 @@ void loop_free(struct loop *loop)
     mem_free(loop);
 }
 
-/* ---- descriptors -- */
+/* ---- descriptors ----------------------------------------------------------------------------- */
 
 static void note(struct loop *loop, struct watch *watch)
 {
@@ -195,7 +195,7 @@ static void dispatch(struct batch *batch)
     }
 }
 
-/* ---- timers -- */
+/* ---- timers ---------------------------------------------------------------------------------- */
 
 static void place(struct loop *loop, int index, struct timer *timer)
 {
@@ -269,7 +269,7 @@ static void fire_due(struct loop *loop)
     }
 }
 
-/* ---- posts -- */
+/* ---- posts ----------------------------------------------------------------------------------- */
 
 static void wake(struct loop *loop)
 {
@@ -325,7 +325,7 @@ void loop_run_posted(struct loop *loop)
     }
 }
 
-/* ---- turns -- */
+/* ---- turns ----------------------------------------------------------------------------------- */
 
 void loop_before_wait(struct loop *loop, int64_t (*hook)(void *context), void *context)
 {

@@ -159,8 +159,7 @@ Test(loop, turns_nest_and_removal_reaches_the_outer_one)
     loop_free(loop);
 }
 
-/* ---- timers -----------------------------------------------------------------------------------
- */
+/* ---- timers ---------------------------------------------------------------------------------- */
 
 #define TIMERS 300
 
@@ -238,8 +237,7 @@ Test(loop, a_timer_without_delay_waits_for_the_next_turn)
     loop_free(again.loop);
 }
 
-/* ---- posts and hooks --------------------------------------------------------------------------
- */
+/* ---- posts and hooks ------------------------------------------------------------------------- */
 
 #define THREADS 4
 #define POSTS   2000
@@ -343,8 +341,7 @@ Test(loop, hooks_frame_the_wait_and_can_forbid_it)
     loop_free(loop);
 }
 
-/* ---- workers ----------------------------------------------------------------------------------
- */
+/* ---- workers --------------------------------------------------------------------------------- */
 
 struct jobs {
     struct worker *worker;

@@ -26,7 +26,7 @@ const char *socket_error_text(int error)
     return strerror(-error);
 }
 
-/* ---- addresses -- */
+/* ---- addresses ------------------------------------------------------------------------------- */
 
 int socket_resolve(const char *host, int port, bool passive, struct socket_addresses *out)
 {
@@ -123,7 +123,7 @@ void socket_lookup_cancel(struct socket_lookup *lookup)
     lookup->done = NULL; /* read on the loop's thread only */
 }
 
-/* ---- names -- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static bool name_of(const struct sockaddr_storage *storage, socklen_t len, struct socket_name *out)
 {
@@ -187,7 +187,7 @@ size_t socket_format_name(const char *host, int port, char out[static SOCKET_NAM
     return len < SOCKET_NAME_CHARS ? (size_t)len : SOCKET_NAME_CHARS - 1;
 }
 
-/* ---- listening -- */
+/* ---- listening ------------------------------------------------------------------------------- */
 
 static int new_socket(int family, uint32_t mark)
 {
@@ -335,7 +335,7 @@ bool socket_shed(int listener, struct socket_reserve *reserve, const char *text,
     return shed;
 }
 
-/* ---- connecting -- */
+/* ---- connecting ------------------------------------------------------------------------------ */
 
 int socket_connect_start(const struct socket_address *to, const char *source, uint32_t mark)
 {
@@ -381,7 +381,7 @@ int socket_connect_unix(const char *path)
     return error;
 }
 
-/* ---- options and bytes -- */
+/* ---- options and bytes ----------------------------------------------------------------------- */
 
 int socket_set_nodelay(int fd, bool enabled)
 {

@@ -18,7 +18,7 @@
  * thread's next call. */
 const char *socket_error_text(int error);
 
-/* ---- addresses -- */
+/* ---- addresses ------------------------------------------------------------------------------- */
 
 struct socket_address {
     struct sockaddr_storage storage;
@@ -58,7 +58,7 @@ bool socket_local_name(int fd, struct socket_name *out);
 /* As CLIENT LIST shows it: "ip:port", "[ipv6]:port", "path:0". Zero-terminated; the length. */
 size_t socket_format_name(const char *host, int port, char out[static SOCKET_NAME_CHARS]);
 
-/* ---- listening -- */
+/* ---- listening ------------------------------------------------------------------------------- */
 
 /* `address` as in the `bind` directive, without its '-' prefix; port 0 lets the system choose.
  * `mark` is the socket-mark-id (0: none; needs a capability). IPv6 sockets take IPv6 only. The fd
@@ -90,7 +90,7 @@ void socket_reserve_close(struct socket_reserve *reserve);
  * and closes it. False where that did not work or none waits: pause accepting. */
 bool socket_shed(int listener, struct socket_reserve *reserve, const char *text, size_t len);
 
-/* ---- connecting -- */
+/* ---- connecting ------------------------------------------------------------------------------ */
 
 /* Begins to connect. `source` (bind-source-addr, NULL for any) must be numeric and is passed over
  * where its family differs. The fd, writable once the outcome is known, or an error. */
@@ -98,7 +98,7 @@ int socket_connect_start(const struct socket_address *to, const char *source, ui
 int socket_connect_result(int fd); /* once writable: 0 or -errno */
 int socket_connect_unix(const char *path);
 
-/* ---- options and bytes -- */
+/* ---- options and bytes ----------------------------------------------------------------------- */
 
 int socket_set_nodelay(int fd, bool enabled); /* 0 also on a Unix socket */
 /* Probes an idle peer after interval_s, then three times within another interval. */

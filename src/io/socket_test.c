@@ -232,8 +232,7 @@ Test(socket, a_process_without_descriptors_can_still_refuse)
     cr_assert_eq(socket_accept(listener, &fd), SOCKET_ACCEPT_FAILED);
 }
 
-/* ---- names ------------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 struct answer {
     int calls, error, count, port;

@@ -5,31 +5,11 @@
 
 #include <string.h>
 
-#define BLOCK_BYTES     (65536 - sizeof(struct block))
-#define BLOCKS_PER_CALL 16        /* freed by one append, advance or trim */
-#define APPEND_STEP     (1 << 20) /* the lock is held for at most that many bytes */
-#define FILE_WRAP       (UINT64_C(1) << 43)
+#define BLOCK_BYTES (65536 - sizeof(struct block))
+#define APPEND_STEP (1 << 20) /* the lock is held for at most that many bytes */
+#define FILE_WRAP   (UINT64_C(1) << 43)
 
-/* Telling a cursor's owner of an append. Freed on the loop's thread. */
-struct notice {
-    struct spool_cursor *cursor; /* NULL: closed meanwhile */
-    void (*call)(void *);
-    void *context;
-    bool sent;
-    struct notice *next;
-};
-
-static void lock(const struct spool *spool)
-{
-    pthread_mutex_lock((pthread_mutex_t *)&spool->lock);
-}
-
-static void unlock(const struct spool *spool)
-{
-    pthread_mutex_unlock((pthread_mutex_t *)&spool->lock);
-}
-
-/* ---- blocks -- */
+/* ---- blocks ---------------------------------------------------------------------------------- */
 
 bool block_let_go(struct spool *spool, struct block *block)
 {
@@ -72,7 +52,7 @@ void ring_drop_first(struct spool *spool)
     block_unref(spool, block);
 }
 
-/* ---- retention -- */
+/* ---- retention ------------------------------------------------------------------------------- */
 
 /* Moves the head to what retention and cursors still need, and frees up to blocks_max blocks. */
 void spool_collect(struct spool *spool, int blocks_max)
@@ -89,33 +69,24 @@ void spool_collect(struct spool *spool, int blocks_max)
     disk_released(spool);
 }
 
-static void find_cursors_min(struct spool *spool)
-{
-    uint64_t min = UINT64_MAX;
-
-    for (struct spool_cursor *c = spool->cursors; c != NULL; c = c->next)
-        if (c->position < min) min = c->position;
-    spool->cursors_min = min;
-}
-
 void spool_trim(struct spool *spool, uint64_t offset)
 {
-    lock(spool);
+    spool_lock(spool);
     if (offset > spool->keep_from) spool->keep_from = offset;
-    spool_collect(spool, BLOCKS_PER_CALL);
-    unlock(spool);
+    spool_collect(spool, SPOOL_BLOCKS_PER_CALL);
+    spool_unlock(spool);
 }
 
 void spool_release_head(struct spool *spool)
 {
-    lock(spool);
+    spool_lock(spool);
     spool->keep_head = false;
     spool->keep_from = UINT64_MAX;
-    spool_collect(spool, BLOCKS_PER_CALL);
-    unlock(spool);
+    spool_collect(spool, SPOOL_BLOCKS_PER_CALL);
+    spool_unlock(spool);
 }
 
-/* ---- life -- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void set_limits(struct spool *spool, size_t memory_bytes_max, uint64_t disk_bytes_max)
 {
@@ -155,12 +126,12 @@ void spool_unref_unlock(struct spool *spool)
     bool last = --spool->refs == 0;
 
     if (!last) {
-        unlock(spool);
+        spool_unlock(spool);
         return;
     }
     while (spool->ring_count > 0) ring_drop_first(spool);
     disk_close(spool);
-    unlock(spool);
+    spool_unlock(spool);
     check(spool->memory == 0);
     pthread_mutex_destroy(&spool->lock);
     pthread_cond_destroy(&spool->grew);
@@ -172,29 +143,29 @@ void spool_unref_unlock(struct spool *spool)
 void spool_free(struct spool *spool)
 {
     if (spool == NULL) return;
-    lock(spool);
+    spool_lock(spool);
     check(spool->cursor_count == 0);
     spool_unref_unlock(spool);
 }
 
 void spool_set_limits(struct spool *spool, size_t memory_bytes_max, uint64_t disk_bytes_max)
 {
-    lock(spool);
+    spool_lock(spool);
     check(spool->dir != NULL || memory_bytes_max == 0);
     set_limits(spool, memory_bytes_max, disk_bytes_max);
     spool->disk.retry_memory = 0;
     disk_spill(spool);
-    unlock(spool);
+    spool_unlock(spool);
 }
 
-/* ---- figures -- */
+/* ---- figures --------------------------------------------------------------------------------- */
 
 #define LOCKED(spool, type, expression)                                                            \
     do {                                                                                           \
         type value_;                                                                               \
-        lock(spool);                                                                               \
+        spool_lock(spool);                                                                         \
         value_ = (expression);                                                                     \
-        unlock(spool);                                                                             \
+        spool_unlock(spool);                                                                       \
         return value_;                                                                             \
     } while (0)
 
@@ -246,47 +217,7 @@ int spool_cursors(const struct spool *spool)
     LOCKED(spool, int, spool->cursor_count);
 }
 
-/* ---- writing -- */
-
-/* Takes the notices that an append has to send; they are sent without the lock. */
-static struct notice *take_notices(struct spool *spool)
-{
-    struct notice *list = NULL;
-
-    if (spool->notices == 0) return NULL;
-    for (struct spool_cursor *c = spool->cursors; c != NULL; c = c->next) {
-        if (c->notice == NULL || c->notice->sent) continue;
-        c->notice->sent = true;
-        c->notice->next = list;
-        list = c->notice;
-    }
-    spool->notices = 0;
-    return list;
-}
-
-static void run_notice(void *context)
-{
-    struct notice *notice = context;
-    struct spool_cursor *cursor = notice->cursor;
-
-    if (cursor != NULL) {
-        lock(cursor->spool);
-        cursor->notice = NULL;
-        unlock(cursor->spool);
-        notice->call(notice->context);
-    }
-    mem_free(notice);
-}
-
-static void send_notices(struct spool *spool, struct notice *list)
-{
-    while (list != NULL) {
-        struct notice *next = list->next;
-        if (spool->worker != NULL) worker_tell(spool->worker, run_notice, list);
-        else run_notice(list);
-        list = next;
-    }
-}
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void append_step(struct spool *spool, const char *at, size_t len)
 {
@@ -317,15 +248,15 @@ void spool_append(struct spool *spool, const void *ptr, size_t len)
         size_t step = len < APPEND_STEP ? len : APPEND_STEP;
         struct notice *notices;
 
-        lock(spool);
+        spool_lock(spool);
         check(!spool->finished);
         append_step(spool, at, step);
-        spool_collect(spool, BLOCKS_PER_CALL);
+        spool_collect(spool, SPOOL_BLOCKS_PER_CALL);
         disk_spill(spool);
         if (spool->waiting > 0) pthread_cond_broadcast(&spool->grew);
-        notices = take_notices(spool);
-        unlock(spool);
-        send_notices(spool, notices);
+        notices = notices_take(spool);
+        spool_unlock(spool);
+        notices_send(spool, notices);
         at += step;
         len -= step;
     }
@@ -335,12 +266,12 @@ static void end_with(struct spool *spool, bool *flag)
 {
     struct notice *notices;
 
-    lock(spool);
+    spool_lock(spool);
     *flag = true;
     pthread_cond_broadcast(&spool->grew);
-    notices = take_notices(spool);
-    unlock(spool);
-    send_notices(spool, notices);
+    notices = notices_take(spool);
+    spool_unlock(spool);
+    notices_send(spool, notices);
 }
 
 void spool_finish(struct spool *spool)
@@ -353,207 +284,12 @@ void spool_cancel(struct spool *spool)
     end_with(spool, &spool->cancelled);
 }
 
-/* ---- cursors -- */
-
-struct spool_cursor *spool_open(struct spool *spool, uint64_t offset)
-{
-    struct spool_cursor *cursor = NULL;
-
-    lock(spool);
-    if (offset >= spool->head && offset <= spool->end) {
-        cursor = mem_zalloc(sizeof *cursor);
-        cursor->spool = spool;
-        cursor->position = offset;
-        cursor->next = spool->cursors;
-        if (cursor->next != NULL) cursor->next->previous = cursor;
-        spool->cursors = cursor;
-        spool->cursor_count++;
-        if (offset < spool->cursors_min) spool->cursors_min = offset;
-    }
-    unlock(spool);
-    return cursor;
-}
-
-static void return_borrowed(struct spool_cursor *cursor)
-{
-    for (int i = 0; i < cursor->borrowed_count; i++)
-        block_unref(cursor->spool, cursor->borrowed[i]);
-    cursor->borrowed_count = 0;
-}
-
-/* A cursor left `from`. Only the lowest ones can hold the head back, and only by whole blocks. */
-static void moved(struct spool *spool, uint64_t from, bool closed, uint64_t to)
-{
-    uint64_t block = from - from % spool->block_bytes;
-
-    if (block > spool->cursors_min) return;
-    if (!closed && to - block < spool->block_bytes) return;
-    find_cursors_min(spool);
-    spool_collect(spool, BLOCKS_PER_CALL);
-}
-
-void spool_close(struct spool_cursor *cursor)
-{
-    struct spool *spool;
-    struct notice *unsent = NULL;
-
-    if (cursor == NULL) return;
-    spool = cursor->spool;
-    lock(spool);
-    return_borrowed(cursor);
-    disk_forget(cursor, true);
-    if (cursor->notice != NULL && !cursor->notice->sent) {
-        unsent = cursor->notice;
-        spool->notices--;
-    } else if (cursor->notice != NULL) {
-        cursor->notice->cursor = NULL;
-    }
-    if (cursor->previous != NULL) cursor->previous->next = cursor->next;
-    else spool->cursors = cursor->next;
-    if (cursor->next != NULL) cursor->next->previous = cursor->previous;
-    spool->cursor_count--;
-    moved(spool, cursor->position, true, 0);
-    unlock(spool);
-    mem_free(unsent);
-    mem_free(cursor);
-}
-
-uint64_t spool_position(const struct spool_cursor *cursor)
-{
-    return cursor->position; /* its own thread writes it */
-}
-
-static int peek_memory(struct spool_cursor *cursor, struct iovec *iov, int iov_max,
-                       size_t bytes_max)
-{
-    struct spool *spool = cursor->spool;
-    size_t into = (size_t)(cursor->position - memory_start(spool));
-    size_t left = (size_t)(spool->end - cursor->position);
-    size_t index = into / spool->block_bytes;
-    int count = 0;
-
-    into %= spool->block_bytes;
-    if (left > bytes_max) left = bytes_max;
-    for (; left > 0 && count < iov_max; count++) {
-        struct block *block = ring_at(spool, index++);
-        size_t run = spool->block_bytes - into;
-
-        if (run > left) run = left;
-        iov[count] = (struct iovec){block->data + into, run};
-        block->refs++;
-        cursor->borrowed[cursor->borrowed_count++] = block;
-        left -= run;
-        into = 0;
-    }
-    return count;
-}
-
-enum spool_read spool_peek(struct spool_cursor *cursor, struct iovec *iov, int *iov_count,
-                           int iov_max, size_t bytes_max, void (*arrived)(void *), void *context)
-{
-    struct spool *spool = cursor->spool;
-    enum spool_read result = SPOOL_BYTES;
-
-    check(iov_max > 0 && bytes_max > 0);
-    if (iov_max > SPOOL_RUNS_MAX) iov_max = SPOOL_RUNS_MAX;
-    *iov_count = 0;
-    lock(spool);
-    return_borrowed(cursor);
-    if (cursor->position == spool->end) result = spool->finished ? SPOOL_END : SPOOL_NOTHING;
-    else if (cursor->position < memory_start(spool))
-        result = disk_peek(cursor, iov, iov_count, iov_max, bytes_max, arrived, context);
-    else *iov_count = peek_memory(cursor, iov, iov_max, bytes_max);
-    unlock(spool);
-    return result;
-}
-
-void spool_advance(struct spool_cursor *cursor, size_t bytes)
-{
-    struct spool *spool = cursor->spool;
-    uint64_t from = cursor->position;
-
-    lock(spool);
-    check(bytes <= spool->end - from);
-    return_borrowed(cursor);
-    cursor->position = from + bytes;
-    disk_forget(cursor, cursor->position >= memory_start(spool));
-    moved(spool, from, false, cursor->position);
-    unlock(spool);
-}
-
-void spool_notify(struct spool_cursor *cursor, void (*call)(void *), void *context)
-{
-    struct spool *spool = cursor->spool;
-    struct notice *notice = NULL;
-
-    lock(spool);
-    if (cursor->notice == NULL) {
-        notice = mem_alloc(sizeof *notice);
-        *notice = (struct notice){.cursor = cursor, .call = call, .context = context};
-        cursor->notice = notice;
-        spool->notices++;
-    }
-    /* Appended since the caller looked. */
-    if (notice != NULL && (cursor->position < spool->end || spool->finished || spool->cancelled)) {
-        notice->sent = true;
-        spool->notices--;
-    } else {
-        notice = NULL;
-    }
-    unlock(spool);
-    send_notices(spool, notice);
-}
-
-/* Copies out of one block, without the lock. */
-static size_t copy_block(struct spool_cursor *cursor, char *out, size_t len)
-{
-    struct spool *spool = cursor->spool;
-    struct iovec run;
-
-    peek_memory(cursor, &run, 1, len);
-    unlock(spool);
-    memcpy(out, run.iov_base, run.iov_len);
-    lock(spool);
-    return_borrowed(cursor);
-    return run.iov_len;
-}
-
-ssize_t spool_read_wait(struct spool_cursor *cursor, void *out, size_t len)
-{
-    struct spool *spool = cursor->spool;
-    size_t done = 0;
-    bool failed = false;
-
-    lock(spool);
-    while (cursor->position == spool->end && !spool->finished && !spool->cancelled) {
-        spool->waiting++;
-        pthread_cond_wait(&spool->grew, &spool->lock);
-        spool->waiting--;
-    }
-    while (done < len && cursor->position < spool->end && !spool->cancelled) {
-        uint64_t from = cursor->position;
-        ssize_t n;
-
-        if (from < memory_start(spool))
-            n = disk_read_unlocked(cursor, (char *)out + done, len - done);
-        else n = (ssize_t)copy_block(cursor, (char *)out + done, len - done);
-        failed = n < 0;
-        if (failed) break;
-        done += (size_t)n;
-        cursor->position = from + (size_t)n;
-        moved(spool, from, false, cursor->position);
-    }
-    failed = failed || spool->cancelled;
-    unlock(spool);
-    return done > 0 ? (ssize_t)done : failed ? -1 : 0;
-}
-
 void spool_check(const struct spool *spool)
 {
     uint64_t next, min = UINT64_MAX;
     int cursors = 0;
 
-    lock(spool);
+    spool_lock(spool);
     check(spool->head <= spool->end);
     next = memory_start(spool);
     for (size_t i = 0; i < spool->ring_count; i++) {
@@ -572,5 +308,5 @@ void spool_check(const struct spool *spool)
         if (c->position < min) min = c->position;
     }
     check(cursors == spool->cursor_count && spool->cursors_min <= min);
-    unlock(spool);
+    spool_unlock(spool);
 }

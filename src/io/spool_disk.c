@@ -19,16 +19,6 @@ static bool in_use(const struct spool *spool)
     return spool->disk.end > spool->disk.punched;
 }
 
-static void lock(struct spool *spool)
-{
-    pthread_mutex_lock(&spool->lock);
-}
-
-static void unlock(struct spool *spool)
-{
-    pthread_mutex_unlock(&spool->lock);
-}
-
 /* Runs a job on the worker, or here without one. The lock is held, and is released meanwhile. */
 static void submit(struct spool *spool, void (*work)(void *), void (*done)(void *), void *context)
 {
@@ -37,10 +27,10 @@ static void submit(struct spool *spool, void (*work)(void *), void (*done)(void 
         worker_submit(spool->worker, work, done, context);
         return;
     }
-    unlock(spool);
+    spool_unlock(spool);
     work(context);
     if (done != NULL) done(context);
-    lock(spool);
+    spool_lock(spool);
 }
 
 /* The part of [offset, offset + len) that is contiguous in the file: its position and length. */
@@ -53,7 +43,7 @@ static size_t piece(uint64_t wrap, uint64_t base, uint64_t offset, uint64_t len,
     return len < left ? len : left;
 }
 
-/* ---- writing -- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 struct write_job {
     struct spool *spool;
@@ -100,9 +90,9 @@ static int prepare(struct write_job *job)
         if (error != 0) return error;
         fd = file_open_unnamed(spool->dir);
         if (fd < 0) return fd;
-        lock(spool);
+        spool_lock(spool);
         spool->disk.fd = fd;
-        unlock(spool);
+        spool_unlock(spool);
     }
     if (job->by_free_space && job->bytes > file_system_allowance(spool->dir)) return -ENOSPC;
     return 0;
@@ -128,7 +118,7 @@ static void write_work(void *context)
 
     error = prepare(job);
     if (error == 0) error = write_blocks(job, spool->disk.fd);
-    lock(spool);
+    spool_lock(spool);
     spool->disk.writing = false;
     if (error == 0) {
         spool->disk.end = job->start + job->bytes;
@@ -203,7 +193,7 @@ void disk_spill(struct spool *spool)
     }
 }
 
-/* ---- giving space back -- */
+/* ---- giving space back ----------------------------------------------------------------------- */
 
 struct hole_job {
     struct spool *spool;
@@ -223,7 +213,7 @@ static void hole_work(void *context)
         cannot = file_punch(spool->disk.fd, position, step) == -EOPNOTSUPP;
         at += step;
     }
-    lock(spool);
+    spool_lock(spool);
     if (cannot) spool->disk.cannot_punch = true;
     spool_unref_unlock(spool);
     mem_free(job);
@@ -264,7 +254,7 @@ void disk_close(struct spool *spool)
     if (spool->disk.fd >= 0) close(spool->disk.fd);
 }
 
-/* ---- reading -- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static int read_stretch(const struct spool *spool, uint64_t base, uint64_t start, char *out,
                         size_t len)
@@ -296,15 +286,15 @@ static void fetch_work(void *context)
     bool wanted;
     int error = 0;
 
-    lock(spool);
+    spool_lock(spool);
     wanted = fetch->cursor != NULL;
-    unlock(spool);
+    spool_unlock(spool);
     /* Should the cursor go away just now, the bytes may be wrong, and nobody looks at them. */
     if (wanted) error = read_stretch(spool, fetch->base, fetch->start, fetch->ptr, fetch->len);
-    lock(spool);
+    spool_lock(spool);
     fetch->error = error;
     fetch->ready = true;
-    unlock(spool);
+    spool_unlock(spool);
 }
 
 static void fetch_done(void *context)
@@ -314,7 +304,7 @@ static void fetch_done(void *context)
     void (*arrived)(void *) = fetch->arrived;
     void *arrived_context = fetch->context;
 
-    lock(spool);
+    spool_lock(spool);
     fetch->arrived = NULL;
     fetch->delivered = true;
     if (fetch->cursor == NULL) {
@@ -407,8 +397,8 @@ ssize_t disk_read_unlocked(struct spool_cursor *cursor, void *out, size_t len)
     int error;
 
     if (len > left) len = (size_t)left;
-    unlock(spool);
+    spool_unlock(spool);
     error = read_stretch(spool, base, cursor->position, out, len);
-    lock(spool);
+    spool_lock(spool);
     return error != 0 ? error : (ssize_t)len;
 }

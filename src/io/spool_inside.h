@@ -1,4 +1,4 @@
-/* What spool.c (blocks, retention, cursors) and spool_disk.c (the file) share. Everything in struct
+/* What spool.c (blocks, retention), spool_cursor.c and spool_disk.c (the file) share. Everything in struct
  * spool below `lock` is guarded by it, and so are the members of blocks, cursors and fetches that
  * are not said to be otherwise.
  *
@@ -10,6 +10,8 @@
 #include "io/spool.h"
 
 #include <pthread.h>
+
+#define SPOOL_BLOCKS_PER_CALL 16 /* freed by one append, advance or trim */
 
 struct block {
     uint64_t start; /* offset of data[0] */
@@ -92,12 +94,27 @@ static inline uint64_t memory_start(const struct spool *spool)
     return spool->ring_count > 0 ? ring_at(spool, 0)->start : spool->end;
 }
 
+/* Const: figures lock too. */
+static inline void spool_lock(const struct spool *spool)
+{
+    pthread_mutex_lock((pthread_mutex_t *)&spool->lock);
+}
+
+static inline void spool_unlock(const struct spool *spool)
+{
+    pthread_mutex_unlock((pthread_mutex_t *)&spool->lock);
+}
+
 /* spool.c; with the lock held. */
 bool block_let_go(struct spool *spool, struct block *block); /* true: the caller frees it */
 void block_unref(struct spool *spool, struct block *block);
 void ring_drop_first(struct spool *spool);
 void spool_collect(struct spool *spool, int blocks_max);
 void spool_unref_unlock(struct spool *spool); /* may free it; unlocks */
+
+/* spool_cursor.c. What an append has to tell is taken with the lock held and sent without. */
+struct notice *notices_take(struct spool *spool);
+void notices_send(struct spool *spool, struct notice *list);
 
 /* spool_disk.c; with the lock held. */
 void disk_spill(struct spool *spool);    /* starts a write where memory is over its bound */

@@ -148,8 +148,7 @@ Test(spool, keeps_its_head_for_late_cursors_until_told)
     spool_free(spool);
 }
 
-/* ---- disk -------------------------------------------------------------------------------------
- */
+/* ---- disk ------------------------------------------------------------------------------------ */
 
 Test(spool, memory_is_bounded_and_a_slow_cursor_reads_across_the_seam)
 {
@@ -284,8 +283,7 @@ Test(spool, a_log_that_is_never_empty_wraps_within_its_file)
     spool_free(spool);
 }
 
-/* ---- with a worker ----------------------------------------------------------------------------
- */
+/* ---- with a worker --------------------------------------------------------------------------- */
 
 static void count_call(void *context)
 {

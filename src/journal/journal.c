@@ -39,7 +39,7 @@ struct journal {
     struct sample samples[SAMPLES_MAX]; /* both members ascend */
 };
 
-/* ---- life -- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static size_t memory_max(const struct journal *journal)
 {
@@ -116,7 +116,7 @@ void journal_set_memory_max(struct journal *journal, size_t bytes)
     spool_set_limits(journal->spool, memory_max(journal), journal->disk_bytes_max);
 }
 
-/* ---- identity -- */
+/* ---- identity -------------------------------------------------------------------------------- */
 
 const char *journal_id(const struct journal *journal)
 {
@@ -180,7 +180,7 @@ void journal_restore(struct journal *journal, const char *id, uint64_t offset, b
     if (as_primary) journal_shift_id(journal);
 }
 
-/* ---- samples -- */
+/* ---- samples --------------------------------------------------------------------------------- */
 
 /* Halves the older half, so that the recent past stays exact and the older gets coarser the older
  * it is. A merged sample says the earlier time: an age is never told too young. */
@@ -229,7 +229,7 @@ int64_t journal_age_ms(const struct journal *journal, uint64_t offset, int64_t n
     return now_ms > at_ms ? now_ms - at_ms : 0;
 }
 
-/* ---- writing -- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 bool journal_active(const struct journal *journal)
 {
@@ -303,7 +303,7 @@ void journal_set_db(struct journal *journal, int db)
     journal->db = db;
 }
 
-/* ---- reading -- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 uint64_t journal_end(const struct journal *journal)
 {

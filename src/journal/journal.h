@@ -46,7 +46,7 @@ void journal_free(struct journal *journal);                         /* all curso
 void journal_set_backlog(struct journal *journal, uint64_t bytes);
 void journal_set_memory_max(struct journal *journal, size_t bytes);
 
-/* ---- identity ---------------------------------------------------------------------------------
+/* ---- identity --------------------------------------------------------------------------------
  * A switch to another history (new_history, adopt, restore, deactivate) drops what is held, where
  * the contract says so; cursors must be closed before. */
 const char *journal_id(const struct journal *journal);        /* 40 hex digits, zero-terminated */
@@ -69,7 +69,7 @@ void journal_rename_id(struct journal *journal, const char *id);
  * a history is a backlog, so counting goes on. */
 void journal_restore(struct journal *journal, const char *id, uint64_t offset, bool as_primary);
 
-/* ---- writing -- */
+/* ---- writing --------------------------------------------------------------------------------- */
 bool journal_active(const struct journal *journal);
 /* Begins to hold a backlog. From inactive: the id is new (what came before was not counted), unless
  * keep_id. No effect when active. */
@@ -98,7 +98,7 @@ void journal_set_now(struct journal *journal, int64_t now_ms);
 /* Milliseconds since the oldest byte beyond `offset` was appended; 0 when there is none. */
 int64_t journal_age_ms(const struct journal *journal, uint64_t offset, int64_t now_ms);
 
-/* ---- reading -- */
+/* ---- reading --------------------------------------------------------------------------------- */
 uint64_t journal_end(const struct journal *journal); /* the unpublished tail included */
 uint64_t
 journal_first(const struct journal *journal); /* oldest offset a reader could continue at */

@@ -150,8 +150,7 @@ Test(journal, a_smaller_backlog_lets_go_at_once)
     journal_free(journal);
 }
 
-/* ---- identity ---------------------------------------------------------------------------------
- */
+/* ---- identity -------------------------------------------------------------------------------- */
 
 Test(journal, each_answer_to_a_resume)
 {
@@ -265,8 +264,7 @@ Test(journal, a_backlog_made_anew_is_a_new_history_unless_told)
     journal_free(journal);
 }
 
-/* ---- ages -------------------------------------------------------------------------------------
- */
+/* ---- ages ------------------------------------------------------------------------------------ */
 
 Test(journal, tells_how_long_bytes_have_been_waiting)
 {

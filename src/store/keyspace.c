@@ -3,13 +3,8 @@
 #include "base/check.h"
 #include "base/mem.h"
 
-/* What keyspace_locate_due looks for: any entry with that hash and a deadline before `before_ms`.
- * The key's length, which no key can have, tells it from an ordinary one. */
-#define DUE_KEY_LEN SIZE_MAX
-struct due_key {
-    struct key key;
-    int64_t before_ms;
-};
+/* What keyspace_locate_deadline looks for: no name, which the length tells, since no key has it. */
+#define NO_NAME SIZE_MAX
 
 static uint64_t hash_of_entry(const void *context, const void *item)
 {
@@ -18,19 +13,12 @@ static uint64_t hash_of_entry(const void *context, const void *item)
     return hash_keyed(&keyspace->secret, name.ptr, name.len);
 }
 
-static bool matches_due(const void *context, const struct entry *e, const struct due_key *wanted)
-{
-    return e->flags & ENTRY_HAS_DEADLINE && entry_deadline(e) < wanted->before_ms &&
-           hash_of_entry(context, e) == wanted->key.hash;
-}
-
 static bool entry_matches(const void *context, const void *item, const void *key)
 {
     const struct key *wanted = key;
-    if (__builtin_expect(wanted->name.len == DUE_KEY_LEN, 0))
-        return matches_due(context, item, key);
-    struct span name = entry_key(item);
-    return span_equal(name, wanted->name);
+    if (__builtin_expect(wanted->name.len == NO_NAME, 0))
+        return entry_deadline(item) != NO_DEADLINE && hash_of_entry(context, item) == wanted->hash;
+    return span_equal(entry_key(item), wanted->name);
 }
 
 static void on_split(void *context, size_t from, size_t to)
@@ -134,19 +122,10 @@ struct table_place keyspace_locate(const struct keyspace *keyspace, const struct
     return table_locate(keyspace->table, key->hash, key);
 }
 
-struct table_place keyspace_locate_due(const struct keyspace *keyspace, uint64_t hash,
-                                       int64_t now_ms, int64_t *next)
+struct table_place keyspace_locate_deadline(const struct keyspace *keyspace, uint64_t hash)
 {
-    struct due_key wanted = {{{NULL, DUE_KEY_LEN}, hash}, now_ms};
-    struct table_place due = table_locate(keyspace->table, hash, &wanted);
-    if (due.bucket != NULL) return due;
-
-    /* None is due: the first one found, or an earlier one, if several keys share the hash. */
-    *next = NO_DEADLINE;
-    wanted.before_ms = INT64_MAX;
-    for (struct entry *e; (e = table_find(keyspace->table, hash, &wanted)) != NULL;)
-        wanted.before_ms = *next = entry_deadline(e);
-    return due;
+    struct key wanted = {{NULL, NO_NAME}, hash};
+    return keyspace_locate(keyspace, &wanted);
 }
 
 struct entry *keyspace_find(const struct keyspace *keyspace, const struct key *key)

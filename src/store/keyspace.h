@@ -79,10 +79,9 @@ struct entry *keyspace_take_due_at(struct keyspace *keyspace, struct table_place
 /* An entry's deadline changed in place (NO_DEADLINE: had or has none). */
 void keyspace_note_deadline(struct keyspace *keyspace, uint64_t hash, int64_t before,
                             int64_t after);
-/* An entry with this hash whose deadline lies behind now_ms; else absent, and *next is the earliest
- * deadline of any with this hash, NO_DEADLINE for none. */
-struct table_place keyspace_locate_due(const struct keyspace *keyspace, uint64_t hash,
-                                       int64_t now_ms, int64_t *next);
+/* An entry with this hash and a deadline, for the deadline wheel, which knows no names. Of several (64
+ * bits agree by chance only) one is found; the others expire when somebody meets them. */
+struct table_place keyspace_locate_deadline(const struct keyspace *keyspace, uint64_t hash);
 
 /* Walks everything and aborts where an invariant is broken. */
 void keyspace_check(const struct keyspace *keyspace);

@@ -12,10 +12,11 @@
 #define NOW   1700000000000
 #define BATCH 16
 
+/* CPU time: the machine has other work as well. */
 static double now_ns(void)
 {
     struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at);
     return (double)at.tv_sec * 1e9 + (double)at.tv_nsec;
 }
 

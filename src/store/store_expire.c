@@ -41,24 +41,22 @@ static enum deadline_verdict on_due(void *context, uint64_t hash, int64_t now_ms
                                     int64_t *deadline_ms)
 {
     struct turn *turn = context;
-    struct keyspace *keyspace = keyspace_of(turn->store, turn->db);
-    bool any = false;
-    for (;;) {
-        int64_t next;
-        struct table_place place = keyspace_locate_due(keyspace, hash, now_ms, &next);
-        if (place.bucket != NULL && !may_expire(turn->store)) {
-            turn->store->expiry_waits = true;
-            return DEADLINE_WAIT;
-        }
-        if (place.bucket == NULL) {
-            if (next == NO_DEADLINE) return any ? DEADLINE_EXPIRED : DEADLINE_STALE;
-            *deadline_ms = next + 1;
-            return DEADLINE_LATER;
-        }
-        store_expire(turn->store, turn->db, place, !any);
-        turn->removed++;
-        any = true;
+    struct store *store = turn->store;
+    struct table_place place = keyspace_locate_deadline(keyspace_of(store, turn->db), hash);
+    if (place.bucket == NULL) return DEADLINE_STALE;
+
+    int64_t deadline = entry_deadline(table_at(place));
+    if (deadline >= now_ms) {
+        *deadline_ms = deadline < INT64_MAX ? deadline + 1 : deadline;
+        return DEADLINE_LATER;
     }
+    if (!may_expire(store)) {
+        store->expiry_waits = true;
+        return DEADLINE_WAIT;
+    }
+    store_expire(store, turn->db, place, true);
+    turn->removed++;
+    return DEADLINE_EXPIRED;
 }
 
 size_t store_expire_due(struct store *store, int64_t now_ms, size_t budget_items)

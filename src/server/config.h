@@ -138,7 +138,7 @@ struct config {
     struct config_lines {
         char **lines;
         int count;
-    } users, modules, renames;
+    } users, modules;
 
     struct config_private *private; /* config.c */
 };
@@ -154,15 +154,18 @@ enum config_result {
     CONFIG_BAD,        /* the text is a block of lines for stderr, exit 1 */
     CONFIG_UNREADABLE, /* the text is one line for the log, exit 1 */
 };
-/* Reads what the command line says: [FILE] [--directive value ...] [-]. argv[0] is skipped; words
- * that end the program at once (--version, --help) are the caller's. `rename-command` lines go to
- * `commands` (NULL: checked only). `dry`: nothing outside struct config changes (`dir` is looked at
- * but not entered). */
+enum {
+    CONFIG_LOAD_DRY = 1 << 0, /* nothing outside struct config changes: `dir` is not entered */
+    CONFIG_LOAD_NO_INCLUDES = 1 << 1, /* `include` reads nothing */
+};
+/* Reads what the command line says: [FILE] [--directive value ...] [-]. argv[0] is skipped; words that end the program
+ * at once (--version, --help) are the caller's. `rename-command` lines go to `commands` (NULL: checked only). */
 enum config_result config_load(struct config *config, int argc, char *const *argv,
-                               struct command_registry *commands, bool dry, struct buf *error);
-/* The same for one text; what fuzzers and tests feed. */
+                               struct command_registry *commands, unsigned how, struct buf *error);
+/* The same for one text. */
 enum config_result config_load_text(struct config *config, struct span text,
-                                    struct command_registry *commands, bool dry, struct buf *error);
+                                    struct command_registry *commands, unsigned how,
+                                    struct buf *error);
 
 /* --- reading -----------------------------------------------------------------------------------
  */

@@ -139,8 +139,9 @@ static bool fits(const struct entry *e, int64_t deadline, size_t payload_size)
 static bool overwrite(struct entry *e, int64_t deadline, struct form form, struct span value)
 {
     if (form.encoding == ENC_BLOB || !fits(e, deadline, form.payload_size)) return false;
-    struct span key = entry_key(e);
-    uint8_t *payload = entry_write_head(e, type_encoding_of(form), key, deadline);
+    uint8_t *payload = (uint8_t *)entry_payload(e);
+    if (deadline == entry_deadline(e)) e->type_encoding = (uint8_t)type_encoding_of(form);
+    else payload = entry_write_head(e, type_encoding_of(form), entry_key(e), deadline);
     write_payload(payload, form, value);
     return true;
 }

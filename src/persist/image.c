@@ -329,6 +329,7 @@ struct image *image_start(struct store *store, const struct image_options *optio
     image->records = spool_new(&records);
     image->rdb = spool_new(&rdb);
     image->input = spool_open(image->records, 0);
+    spool_release_head(image->records); /* what the encoder has read is not needed any more */
     image->keep_head = options->keep_head;
     image->ready = options->ready;
     image->context = options->context;

@@ -471,7 +471,7 @@ Test(image, memory_stays_bounded_when_nobody_reads)
     cr_assert_eq(image_state(image), IMAGE_COMPLETE);
     cr_assert_gt(progress.rdb_bytes, 50000000);
     cr_assert_gt(progress.disk, 20000000);
-    cr_assert_leq(most, 32u * 1024 * 1024, "%zu", most);
+    cr_assert_leq(most, 24u * 1024 * 1024, "%zu", most);
 
     struct rdb_file_options file_options = saving(&world);
     char error[256];

@@ -15,7 +15,7 @@
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
-static int read_until_end(int fd, size_t bytes_max, struct buf *out)
+static int read_to_end(int fd, size_t bytes_max, struct buf *out)
 {
     size_t before = out->len;
     struct stat st;
@@ -38,15 +38,22 @@ static int read_until_end(int fd, size_t bytes_max, struct buf *out)
     }
 }
 
-int file_read_whole(const char *path, size_t bytes_max, struct buf *out)
+int file_read_to_end(int fd, size_t bytes_max, struct buf *out)
 {
     size_t before = out->len;
+    int result = read_to_end(fd, bytes_max, out);
+
+    if (result != 0) out->len = before;
+    return result;
+}
+
+int file_read_whole(const char *path, size_t bytes_max, struct buf *out)
+{
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     int result;
 
     if (fd < 0) return -errno;
-    result = read_until_end(fd, bytes_max, out);
-    if (result != 0) out->len = before;
+    result = file_read_to_end(fd, bytes_max, out);
     close(fd);
     return result;
 }

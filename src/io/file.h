@@ -11,6 +11,8 @@
 
 /* Appends the whole file to `out`. 0; -EFBIG when it is longer than bytes_max (out as before). */
 int file_read_whole(const char *path, size_t bytes_max, struct buf *out);
+/* The same for what is left of a descriptor, a pipe or a terminal too; it blocks. */
+int file_read_to_end(int fd, size_t bytes_max, struct buf *out);
 /* All or an error: 0 or -errno, the bytes before the failing one may be written. */
 int file_write_all(int fd, const void *ptr, size_t len);
 int file_pwrite_all(int fd, const void *ptr, size_t len, uint64_t offset);

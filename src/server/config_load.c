@@ -7,11 +7,9 @@
 #include "io/file.h"
 #include "proto/request.h"
 #include "server/config_kind.h"
-#include <errno.h>
 #include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #define FILE_BYTES_MAX    (64u << 20)
@@ -306,20 +304,6 @@ enum config_result config_load_text(struct config *config, struct span text,
 
 /* --- the command line ------------------------------------------------------------------------ */
 
-static char *absolute_path(const char *path)
-{
-    char *folder = path[0] == '/' ? NULL : getcwd(NULL, 0);
-    struct buf text = {0};
-    char *absolute;
-
-    if (folder != NULL) buf_printf(&text, "%s/", folder);
-    buf_printf(&text, "%s", path);
-    absolute = config_copy_text(buf_span(&text));
-    buf_release(&text);
-    free(folder);
-    return absolute;
-}
-
 static bool begins_option(const char *word)
 {
     return word[0] == '-' && word[1] == '-';
@@ -368,24 +352,6 @@ static void append_options(struct buf *text, int argc, char *const *argv)
     buf_append_char(text, '\n');
 }
 
-static int read_standard_input(struct buf *text)
-{
-    size_t start = text->len;
-
-    log_warning("Reading config from stdin");
-    for (;;) {
-        ssize_t got;
-
-        buf_reserve(text, 65536);
-        got = read(STDIN_FILENO, text->ptr + text->len, 65536);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return -errno;
-        if (got == 0) return 0;
-        text->len += (size_t)got;
-        if (text->len - start > FILE_BYTES_MAX) return -EFBIG;
-    }
-}
-
 static bool is_dash(const char *word)
 {
     return strcmp(word, "-") == 0;
@@ -401,7 +367,7 @@ enum config_result config_load(struct config *config, int argc, char *const *arg
 
     if (at < argc && argv[at][0] != '-') {
         mem_free(config->file);
-        config->file = absolute_path(argv[at++]);
+        config->file = config_path(config, argv[at++]); /* `dir` is where the process started */
         status = file_read_whole(config->file, FILE_BYTES_MAX, &text);
         if (status < 0) {
             buf_printf(error, "Fatal error, can't open config file '%s': %s", config->file,
@@ -417,7 +383,10 @@ enum config_result config_load(struct config *config, int argc, char *const *arg
         from_input = true;
         argc--;
     }
-    if (from_input) status = read_standard_input(&text);
+    if (from_input) {
+        log_warning("Reading config from stdin");
+        status = file_read_to_end(STDIN_FILENO, FILE_BYTES_MAX, &text);
+    }
     if (status < 0) {
         buf_printf(error, "Fatal error, can't read the configuration from stdin: %s",
                    strerror(-status));

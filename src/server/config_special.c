@@ -1,16 +1,13 @@
 /* Values with a form of their own, and the checks of some strings. */
 #include "base/mem.h"
 #include "base/num.h"
+#include "io/path.h"
 #include "server/config_kind.h"
 #include "store/store.h"
 #include <ctype.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* --- bind --- */
 
@@ -238,40 +235,43 @@ const struct config_kind save_kind = {.size = sizeof(struct save_points),
 
 /* --- dir: the working directory of the process, kept as an absolute path --- */
 
-/* Enters the folder; a dry run only finds out where it is, from the folder that it stands for. */
-static char *find_folder(const struct setting *setting, const char *given)
+/* Enters the folder and appends where it is; a dry run only finds that out, from the folder that it
+ * stands for. 0 or -errno. */
+static int enter_folder(const struct setting *setting, const char *given, struct buf *where)
 {
-    struct stat about;
     char *path;
+    int status;
 
-    if (!setting->dry) return chdir(given) == 0 ? getcwd(NULL, 0) : NULL;
-    path = config_path(setting->config, given);
-    errno = ENOTDIR;
-    if (stat(path, &about) == 0 && S_ISDIR(about.st_mode)) {
-        char *real = realpath(path, NULL);
-        mem_free(path);
-        return real;
+    if (!setting->dry) {
+        status = path_enter(given);
+        return status < 0 ? status : path_working_folder(where);
     }
+    path = config_path(setting->config, given);
+    status = path_is_folder(path);
+    if (status == 0) status = path_real(path, where);
     mem_free(path);
-    return NULL;
+    return status;
 }
 
 static bool set_dir(struct setting *setting, void *field, const struct span *argv, int argc)
 {
-    char *given = config_copy_text(argv[0]), *path = find_folder(setting, given);
+    char *given = config_copy_text(argv[0]);
+    struct buf where = {0};
+    int status = enter_folder(setting, given, &where);
 
     (void)argc;
     mem_free(given);
-    if (path == NULL) return setting_refuse(setting, "%s", strerror(errno));
-    mem_free(*(char **)field);
-    *(char **)field = config_copy_text(span_of_cstr(path));
-    free(path);
-    return true;
+    if (status == 0) {
+        mem_free(*(char **)field);
+        *(char **)field = config_copy_text(buf_span(&where));
+    }
+    buf_release(&where);
+    return status == 0 || setting_refuse(setting, "%s", strerror(-status));
 }
 
 static void restored_dir(const void *field)
 {
-    if (chdir(*(char *const *)field) != 0) return; /* it was the working directory a moment ago */
+    path_enter(*(char *const *)field); /* it was the working directory a moment ago */
 }
 
 const struct config_kind dir_kind = {.size = sizeof(char *),

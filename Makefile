@@ -67,7 +67,7 @@ $(BUILD)/pando-server: $(OBJECTS)
 
 $(BUILD)/obj/%.o: src/%.c $(GENERATED) | $(BUILD)/libraries.ok
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	@echo "  cc $<"; $(CC) $(ALL_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/gen/commands.inc: $(wildcard src/cmd/commands.def) $(wildcard src/cmd/*.def) tools/commands.py | $(BUILD)/libraries.ok
 	@mkdir -p $(@D)

@@ -374,7 +374,7 @@ class Writer:
         specs = []
         for spec in row.keys:
             numbers = (spec.numbers + [0, 0, 0])[:3]
-            specs.append("{%s, %s, KEYS_BEGIN_%s, KEYS_FIND_%s, %d, %s, %d, %d, %d}" % (
+            specs.append("{%s, %s, KEYS_BEGIN_%s, KEYS_FIND_%s, %d, %s, {%d, %d, %d}}" % (
                 quoted(spec.note), c_flags("KEY_", spec.flags), symbol(spec.begin), symbol(spec.find), spec.index,
                 quoted(spec.keyword), *numbers))
         keys = self.array("struct key_spec", f"keys_{name}", specs)

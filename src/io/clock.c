@@ -1,5 +1,6 @@
 #include "io/clock.h"
 
+#include <errno.h>
 #include <time.h>
 
 static int64_t read_us(clockid_t which)
@@ -23,4 +24,11 @@ int64_t clock_wall_ms(void)
 int64_t clock_monotonic_us(void)
 {
     return read_us(CLOCK_MONOTONIC);
+}
+
+void clock_block_us(int64_t us)
+{
+    struct timespec left = {.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000};
+
+    while (nanosleep(&left, &left) != 0 && errno == EINTR) continue;
 }

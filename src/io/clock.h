@@ -13,4 +13,5 @@ static inline int64_t clock_monotonic_ms(void)
     return clock_monotonic_us() / 1000;
 }
 
+void clock_block_us(int64_t us); /* stands still; DEBUG SLEEP */
 #endif

@@ -287,3 +287,42 @@ void file_close(int fd)
 {
     if (fd >= 0) close(fd);
 }
+
+/* ---- small things ------------------------------------------------------------------------------ */
+
+bool file_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+int file_remove(const char *path)
+{
+    return unlink(path) == 0 ? 0 : -errno;
+}
+
+int file_rename(const char *from, const char *to)
+{
+    return rename(from, to) == 0 ? 0 : -errno;
+}
+
+int file_read_text(const char *path, char *out, size_t room)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) return -errno;
+    ssize_t len = file_pread_some(fd, out, room - 1, 0);
+    close(fd);
+    if (len < 0) return (int)len;
+    out[len] = '\0';
+    return (int)len;
+}
+
+int file_write_text(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+    if (fd < 0) return -errno;
+    int error = file_write_all(fd, text, strlen(text));
+    close(fd);
+    return error;
+}

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -46,5 +47,13 @@ uint64_t file_system_allowance(const char *dir);
 /* Makes dir (0700) and takes an exclusive lock on dir/lock for the life of the descriptor. The fd,
  * or -EWOULDBLOCK where another process holds it. */
 int file_lock_folder(const char *dir);
+
+bool file_exists(const char *path);
+int file_remove(const char *path);                 /* 0 or -errno */
+int file_rename(const char *from, const char *to); /* 0 or -errno; not durable by itself */
+int file_read_text(const char *path, char *out,
+                   size_t room); /* zero-terminated; length or -errno. For /proc */
+int file_write_text(const char *path,
+                    const char *text); /* 0 or -errno; creates or truncates, 0644 */
 
 #endif

@@ -433,3 +433,8 @@ ssize_t socket_writev(int fd, const struct iovec *iov, int count)
     } while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : n;
 }
+
+void socket_close(int fd)
+{
+    close(fd);
+}

@@ -109,4 +109,6 @@ ssize_t socket_read(int fd, void *out, size_t len);
 ssize_t socket_write(int fd, const void *ptr, size_t len);
 ssize_t socket_writev(int fd, const struct iovec *iov, int count);
 
+void socket_close(int fd);
+
 #endif

@@ -35,6 +35,8 @@
     X(ERR_LOADING, "LOADING Redis is loading the dataset in memory")                               \
     X(ERR_MASTER_DOWN,                                                                             \
       "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.")          \
+    X(ERR_MASTER_DOWN_EMPTY,                                                                       \
+      "MASTERDOWN Link with MASTER is down and this replica has no data yet.")                     \
     X(ERR_READ_ONLY, "READONLY You can't write against a read only replica.")                      \
     X(ERR_NO_REPLICAS, "NOREPLICAS Not enough good replicas to write.")                            \
     X(ERR_MISCONF_RDB,                                                                             \

@@ -30,40 +30,51 @@ struct call {
     int argc;
     int db;
     unsigned flags;
-    int64_t now_ms;         /* of the batch: the time base of deadlines */
-    struct reply *reply;    /* never NULL */
+    int64_t now_ms;      /* of the batch: the time base of deadlines */
+    struct reply *reply; /* never NULL */
     struct store *store;
     struct session *session; /* never NULL; replay and the link have one of their own */
     struct unit *unit;       /* collects effects for the journal */
-    struct key first;        /* key of argv[first_key], hashed ahead by the batch; first.name.ptr NULL: not hashed */
+    struct key
+        first; /* key of argv[first_key], hashed ahead by the batch; first.name.ptr NULL: not hashed */
     const struct limits *limits;
-    char error[256];         /* text of ERR_TEXT */
+    char error[256]; /* text of ERR_TEXT */
 };
 
 /* Settings that handlers below the server need; the server keeps them current. */
 struct limits {
-    uint64_t bulk_bytes_max;    /* proto-max-bulk-len */
+    uint64_t bulk_bytes_max; /* proto-max-bulk-len */
     bool lazy_user_del, lazy_user_flush;
+    bool compress;      /* rdbcompression: DUMP */
+    bool skip_checksum; /* DEBUG SET-SKIP-CHECKSUM-VALIDATION */
+    bool
+        shares_integers; /* OBJECT REFCOUNT: Redis shares small integers unless maxmemory has an LRU or LFU policy */
     int databases;
     const struct command_registry *commands; /* NULL: the table as it is, nothing renamed */
 };
 
-enum err call_fail(struct call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+enum err call_fail(struct call *call, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Arguments as numbers, with the command's usual errors. */
-enum err call_arg_int64(struct call *call, int index, int64_t *out);  /* ERR_NOT_INTEGER */
-enum err call_arg_double(struct call *call, int index, double *out);  /* ERR_NOT_FLOAT */
+enum err call_arg_int64(struct call *call, int index, int64_t *out); /* ERR_NOT_INTEGER */
+enum err call_arg_double(struct call *call, int index, double *out); /* ERR_NOT_FLOAT */
 enum err call_arg_db(struct call *call, int index, int *out);
-static inline bool call_arg_is(const struct call *call, int index, const char *word) { return span_is(call->argv[index], word); }
+static inline bool call_arg_is(const struct call *call, int index, const char *word)
+{
+    return span_is(call->argv[index], word);
+}
 
 /* Keys, hashed once. */
 struct key call_key(struct call *call, int index);
 /* The entry of argv[index] for reading / before a write; NULL when absent. ERR_WRONG_TYPE unless type matches. */
 enum err call_find(struct call *call, int index, enum value_type type, const struct entry **out);
-enum err call_find_write(struct call *call, int index, enum value_type type, const struct entry **out);
+enum err call_find_write(struct call *call, int index, enum value_type type,
+                         const struct entry **out);
 
 /* The door, with this call's db. */
-void call_put_string(struct call *call, int index, struct span value, int64_t ttl, struct event event);
+void call_put_string(struct call *call, int index, struct span value, int64_t ttl,
+                     struct event event);
 void call_put_int64(struct call *call, int index, int64_t value, int64_t ttl, struct event event);
 bool call_remove(struct call *call, int index, enum removal how, struct event event);
 

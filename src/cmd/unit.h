@@ -17,7 +17,7 @@ struct unit {
     struct unit_mark { /* one effect */
         size_t end;    /* of its bytes */
         int db;        /* that it applies to; -1: any (PUBLISH) */
-    } *marks;
+    } * marks;
     int count, capacity;
 };
 

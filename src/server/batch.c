@@ -1,0 +1,126 @@
+/* Requests in batches: parse up to BATCH_MAX whole requests of one read, find their commands, hash their first keys and
+ * start loading the buckets and then the entries, and only then execute one after the other. The memory latency of the
+ * look-ups overlaps with parsing instead of standing in each command's way. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/dispatch.h"
+
+enum { BATCH_MAX = 32 };
+
+struct batch {
+    struct request requests[BATCH_MAX]; /* their argv arrays are reused */
+    struct parsed parsed[BATCH_MAX];
+    size_t ends[BATCH_MAX]; /* offset behind each request */
+};
+
+struct batch *batch_new(void)
+{
+    struct batch *batch = mem_zalloc(sizeof *batch);
+
+    for (int i = 0; i < BATCH_MAX; i++) request_init(&batch->requests[i]);
+    return batch;
+}
+
+void batch_free(struct batch *batch)
+{
+    for (int i = 0; i < BATCH_MAX; i++) request_release(&batch->requests[i]);
+    mem_free(batch);
+}
+
+static void swap_requests(struct request *a, struct request *b)
+{
+    struct request c = *a;
+
+    *a = *b;
+    *b = c;
+}
+
+static void prepare(struct session *session, struct parsed *parsed, const struct request *request,
+                    struct span encoded)
+{
+    struct server *server = session->server;
+    const struct command *command = dispatch_find(server, request->argv, request->argc);
+
+    *parsed = (struct parsed){.argv = request->argv, .argc = request->argc, .command = command};
+    if (!request->is_inline) parsed->encoded = encoded;
+    if (command != NULL && command->first_key > 0 && command->first_key < request->argc &&
+        !server->loading) {
+        parsed->first = store_key(server->store, request->argv[command->first_key]);
+        store_prefetch(server->store, session->db, parsed->first.hash, 0);
+    }
+}
+
+static void protocol_error(struct session *session, const char *error)
+{
+    log_verbose("Protocol error (%s) from client: id=%llu addr=%s", error,
+                (unsigned long long)session->id, session->peer_name);
+    reply_errorf(&session->reply, "ERR Protocol error: %s", error);
+    session->server->stats.error_replies++;
+    session_close_after_reply(session);
+}
+
+/* Executes what was parsed. Returns how many ran; fewer than count when the session stopped. */
+static int execute(struct session *session, const struct batch *batch, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (batch->parsed[i].argc == 0) continue;
+        if (dispatch_request(session, &batch->parsed[i]) == DISPATCH_POSTPONED) return i;
+        if (session->flags & (SESSION_CLOSED | SESSION_CLOSE_AFTER_REPLY) ||
+            session->block != BLOCK_NONE)
+            return i + 1;
+    }
+    return count;
+}
+
+size_t batch_consume(struct session *session, struct span bytes)
+{
+    struct server *server = session->server;
+    struct batch *batch = server->batch;
+    size_t done = 0;
+
+    for (bool more = true; more && done < bytes.len;) {
+        bool authenticated = session->flags & SESSION_AUTHENTICATED;
+        struct request_limits limits = {.bulk_bytes_max = server->limits.bulk_bytes_max,
+                                        .authenticated = authenticated};
+        int count = 0, wanted = authenticated ? BATCH_MAX : 1;
+        size_t at = done;
+        const char *broken = NULL;
+
+        while (count < wanted && at < bytes.len) {
+            struct request *request = &batch->requests[count];
+            struct span rest = span_of(bytes.ptr + at, bytes.len - at);
+            size_t consumed, want;
+
+            if (count == 0 && at == 0)
+                swap_requests(request, &session->request); /* goes on where it stopped */
+            else request_reset(request);
+            enum request_status status =
+                request_parse(request, rest, &limits, &consumed, &want, &broken);
+            if (status == REQUEST_READY) {
+                prepare(session, &batch->parsed[count], request, span_of(rest.ptr, consumed));
+                at += consumed;
+                batch->ends[count++] = at;
+                continue;
+            }
+            more = false;
+            if (status == REQUEST_MORE) swap_requests(request, &session->request);
+            break;
+        }
+        if (count == 0 && broken == NULL) break;
+        for (int i = 0; i < count; i++)
+            if (batch->parsed[i].first.name.ptr != NULL)
+                store_prefetch(server->store, session->db, batch->parsed[i].first.hash, 1);
+        int ran = execute(session, batch, count);
+        if (ran > 0) done = batch->ends[ran - 1];
+        if (ran < count || session->flags & (SESSION_CLOSED | SESSION_CLOSE_AFTER_REPLY) ||
+            session->block != BLOCK_NONE) {
+            request_reset(&session->request);
+            break;
+        }
+        if (broken != NULL) {
+            protocol_error(session, broken);
+            return bytes.len;
+        }
+    }
+    return done;
+}

@@ -1,0 +1,274 @@
+#include "server/dispatch.h"
+
+#include "base/check.h"
+#include "cmd/registry.h"
+#include "handlers.h"
+#include "io/clock.h"
+#include "server/latency.h"
+#include "server/monitor.h"
+#include "server/network.h"
+#include "server/persistence.h"
+#include "server/pubsub.h"
+#include "server/replication.h"
+#include "server/slowlog.h"
+#include "server/transactions.h"
+
+#include <stdio.h>
+
+const struct command *dispatch_find(struct server *server, const struct span *argv, int argc)
+{
+    if (argc == 0) return NULL;
+    const struct command *command = command_lookup(server->registry, argv[0]);
+
+    if (command == NULL || command->subcommand_count == 0 || argc < 2) return command;
+    const struct command *sub = command_find_sub(command, argv[1]);
+    return sub != NULL ? sub : command;
+}
+
+/* ---- refusals --------------------------------------------------------------------------------- */
+
+/* The first arguments as an unknown command's error shows them: at most 128 bytes, each cut there too. */
+static void reject_unknown(struct session *session, const struct parsed *request)
+{
+    char preview[160];
+    size_t len = 0;
+
+    for (int i = 1; i < request->argc && len < 128; i++) {
+        int room = (int)(128 - len);
+        int take = request->argv[i].len < (size_t)room ? (int)request->argv[i].len : room;
+        len += (size_t)snprintf(preview + len, sizeof preview - len, "'%.*s' ", take,
+                                request->argv[i].ptr);
+        if (len >= sizeof preview) len = sizeof preview - 1;
+    }
+    preview[len] = '\0';
+    int name_len = request->argv[0].len < 128 ? (int)request->argv[0].len : 128;
+    reply_errorf(&session->reply, "ERR unknown command '%.*s', with args beginning with: %s",
+                 name_len, request->argv[0].ptr, preview);
+}
+
+static bool is_unknown(struct session *session, const struct parsed *request)
+{
+    const struct command *command = request->command;
+
+    if (command == NULL) {
+        reject_unknown(session, request);
+        return true;
+    }
+    if (command->run == NULL && command->subcommand_count > 0 && request->argc >= 2) {
+        int len = request->argv[1].len < 128 ? (int)request->argv[1].len : 128;
+        char upper[64];
+        size_t n = 0;
+        for (; command->name[n] != '\0' && n < sizeof upper - 1; n++) {
+            char c = command->name[n];
+            upper[n] = c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
+        }
+        upper[n] = '\0';
+        reply_errorf(&session->reply, "ERR unknown subcommand '%.*s'. Try %s HELP.", len,
+                     request->argv[1].ptr, upper);
+        return true;
+    }
+    int arity = command->arity;
+    if ((arity > 0 && arity != request->argc) || request->argc < -arity) {
+        reply_errorf(&session->reply, "ERR wrong number of arguments for '%s' command",
+                     command->name);
+        return true;
+    }
+    return false;
+}
+
+/* Whether the row, or anything queued before it where the row is EXEC, has one of these flags. */
+static bool has_flag(const struct session *session, const struct command *command, uint32_t flags)
+{
+    if (command->flags & flags) return true;
+    return command->run == cmd_exec && transactions_queued_flags(session) & flags;
+}
+
+static enum err refusal(struct session *session, const struct parsed *request)
+{
+    struct server *server = session->server;
+    const struct command *command = request->command;
+    bool from_primary = session->flags & SESSION_PRIMARY_LINK;
+    bool writes = has_flag(session, command, CMD_WRITE | CMD_MAY_REPLICATE);
+    bool writes_data = has_flag(session, command, CMD_WRITE);
+
+    if (command->flags & CMD_PROTECTED && !network_may_use_protected(session, command))
+        return ERR_TEXT;
+    if (!(session->flags & SESSION_AUTHENTICATED) && !(command->flags & CMD_NO_AUTH))
+        return ERR_NO_AUTH;
+    if (!from_primary && writes) {
+        if (writes_data && persistence_refuses_writes(server) && !server_is_replica(server))
+            return ERR_MISCONF_RDB;
+        if (writes_data && !replication_enough_good_replicas(server)) return ERR_NO_REPLICAS;
+        if (writes_data && server_is_replica(server) && server->config->replica_read_only)
+            return ERR_READ_ONLY;
+    }
+    if (session->reply.version == 2 && session->subscriptions != NULL &&
+        pubsub_subscribed(session) && !(command->flags & CMD_SUBSCRIBED)) {
+        reply_errorf(&session->reply,
+                     "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT "
+                     "/ RESET are allowed in "
+                     "this context",
+                     command->name);
+        return ERR_TEXT;
+    }
+    enum err stale = from_primary ? OK : replication_stale(server, command);
+    if (stale != OK) return stale;
+    if (server->loading && !(command->flags & CMD_LOADING)) return ERR_LOADING;
+    if (server->async_loading && command->flags & CMD_NO_ASYNC_LOADING) return ERR_LOADING;
+    return OK;
+}
+
+static void count_error(struct session *session, const struct command *command, bool rejected)
+{
+    struct server *server = session->server;
+
+    latency_count_error(server, &session->reply);
+    if (command == NULL) return;
+    if (rejected) server->command_stats[command->id].rejected++;
+    else server->command_stats[command->id].failed++;
+}
+
+/* An error before execution; in a transaction it spoils EXEC. */
+static void rejected(struct session *session, const struct command *command)
+{
+    if (session->flags & SESSION_MULTI) session->flags |= SESSION_MULTI_DIRTY;
+    count_error(session, command, true);
+    session_has_output(session);
+}
+
+/* ---- execution -------------------------------------------------------------------------------- */
+
+static void state_effects(struct server *server, struct session *session,
+                          const struct parsed *request, bool changed)
+{
+    const struct command *command = request->command;
+
+    if (command->replicates != REPLICATES_VERBATIM || !changed) return;
+    if (request->encoded.len > 0) unit_add_encoded(&server->unit, session->db, request->encoded);
+    else unit_add(&server->unit, session->db, request->argc, request->argv);
+}
+
+void dispatch_call(struct session *session, const struct parsed *request, unsigned call_flags)
+{
+    struct server *server = session->server;
+    const struct command *command = request->command;
+    struct session *outer = server->current;
+    struct call call = {
+        .command = command,
+        .argv = request->argv,
+        .argc = request->argc,
+        .db = session->db,
+        .flags = call_flags,
+        .now_ms = server->now_ms,
+        .reply = &session->reply,
+        .store = server->store,
+        .session = session,
+        .unit = &server->unit,
+        .first = request->first,
+        .limits = &server->limits,
+    };
+    uint64_t dirty = store_dirty(server->store), errors = session->reply.errors;
+    int64_t from_us = clock_monotonic_us();
+    int db = session->db;
+
+    server->current = session;
+    enum err err = command->run(&call);
+    server->current = outer;
+
+    int64_t took_us = clock_monotonic_us() - from_us;
+    bool changed = store_dirty(server->store) != dirty;
+    check(!changed || command->replicates != REPLICATES_NONE);
+    if (err != OK) reply_error(&session->reply, err == ERR_TEXT ? call.error : err_text(err));
+    if (changed && session->db == db) state_effects(server, session, request, changed);
+    struct command_stats *stats = &server->command_stats[command->id];
+    stats->calls++;
+    stats->usec += (uint64_t)took_us;
+    server->stats.commands_processed++;
+    latency_record(server, command, took_us);
+    if (session->reply.errors != errors) count_error(session, command, false);
+    if (!(command->flags & CMD_SKIP_SLOWLOG)) slowlog_maybe_add(server, session, request, took_us);
+    if (!(session->flags & SESSION_PRIMARY_LINK)) session->last_command = command;
+}
+
+void dispatch_commit(struct server *server)
+{
+    unit_commit(&server->unit);
+}
+
+static bool must_queue(const struct session *session, const struct command *command)
+{
+    return session->flags & SESSION_MULTI &&
+           !(command->run == cmd_exec || command->run == cmd_discard || command->run == cmd_multi ||
+             command->run == cmd_watch || command->run == cmd_quit || command->run == cmd_reset);
+}
+
+/* A reason to come back to the request later. */
+static bool must_wait(struct session *session, const struct parsed *request)
+{
+    struct server *server = session->server;
+    const struct command *command = request->command;
+    int64_t until_ms;
+
+    if (session->flags & (SESSION_PRIMARY_LINK | SESSION_REPLICA)) return false;
+    if (network_paused(server, has_flag(session, command, CMD_WRITE | CMD_MAY_REPLICATE),
+                       &until_ms)) {
+        if (command->flags & CMD_ALLOW_BUSY && command->run != cmd_exec) return false;
+        session_block(session, BLOCK_PAUSE, 0);
+        return true;
+    }
+    if (command->flags & CMD_IN_PLACE && request->first.name.ptr != NULL &&
+        store_would_wait(server->store, session->db, &request->first)) {
+        session_block(session, BLOCK_LEASE, 0);
+        return true;
+    }
+    return false;
+}
+
+enum dispatch_result dispatch_request(struct session *session, const struct parsed *request)
+{
+    struct server *server = session->server;
+    const struct command *command = request->command;
+    unsigned reply_flags = session->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP);
+
+    session->reply.muted = reply_flags != 0;
+    if (command != NULL) session->last_command = command->container != NULL ? command : command;
+    if (network_refuses_http(session, request)) return DISPATCH_DONE;
+    if (is_unknown(session, request)) {
+        rejected(session, command);
+        goto replied;
+    }
+    enum err err = refusal(session, request);
+    if (err != OK) {
+        if (err != ERR_TEXT) reply_error(&session->reply, err_text(err));
+        rejected(session, command);
+        goto replied;
+    }
+    if (must_queue(session, command)) {
+        if (command->flags & CMD_NO_MULTI) {
+            reply_errorf(&session->reply, "ERR Command not allowed inside a transaction");
+            rejected(session, command);
+            goto replied;
+        }
+        transactions_queue(session, request);
+        reply_status(&session->reply, "QUEUED");
+        session_has_output(session);
+        goto replied;
+    }
+    if (must_wait(session, request)) return DISPATCH_POSTPONED;
+    if (server->monitors > 0 && !(command->flags & (CMD_SKIP_MONITOR | CMD_ADMIN)))
+        monitor_feed(session, request);
+    uint64_t end = journal_end(server->journal);
+    dispatch_call(session, request, 0);
+    dispatch_commit(server);
+    if (journal_end(server->journal) != end) session->write_offset = journal_end(server->journal);
+    if (session->out.len > session->out_sent) session_has_output(session);
+    if (session->out.len > (256 << 10)) session_check_output_limit(session);
+replied:
+    if (session->flags & SESSION_REPLY_SKIP && reply_flags & SESSION_REPLY_SKIP)
+        session->flags &= ~(unsigned)SESSION_REPLY_SKIP;
+    if (session->flags & SESSION_REPLY_SKIP_NEXT) {
+        session->flags &= ~(unsigned)SESSION_REPLY_SKIP_NEXT;
+        session->flags |= SESSION_REPLY_SKIP;
+    }
+    return DISPATCH_DONE;
+}

@@ -1,0 +1,37 @@
+/* From a parsed request to a reply: all checks that stand before a handler, execution, and what follows it
+ * (statistics, slow log, effects to the journal). The order of the checks is Redis 7.0's. */
+#ifndef PANDO_SERVER_DISPATCH_H
+#define PANDO_SERVER_DISPATCH_H
+
+#include "server/server.h"
+
+struct parsed { /* one request of a batch */
+    const struct span *argv;
+    int argc;
+    const struct command *command; /* NULL: unknown */
+    struct key first;    /* hashed key of argv[first_key]; name.ptr NULL where there is none */
+    struct span encoded; /* the request's bytes when they are canonical RESP, else empty */
+};
+
+enum dispatch_result {
+    DISPATCH_DONE,
+    DISPATCH_POSTPONED, /* not executed: the session was blocked (pause, lease) and comes back to it */
+};
+
+/* Finds the row of argv (a subcommand's where there is one). NULL when unknown. */
+const struct command *dispatch_find(struct server *server, const struct span *argv, int argc);
+/* Checks and executes one request of a session; afterwards the session may be blocked or closed. */
+enum dispatch_result dispatch_request(struct session *session, const struct parsed *request);
+/* Executes without the checks: EXEC's queue, the replication link, loading. Effects stay in server->unit until
+ * dispatch_commit. */
+void dispatch_call(struct session *session, const struct parsed *request, unsigned call_flags);
+/* Ends a unit: its effects enter the journal. */
+void dispatch_commit(struct server *server);
+
+/* Consumes whole requests from `bytes` and executes them in batches. Returns the bytes consumed; stops early when the
+ * session blocks or closes. */
+size_t batch_consume(struct session *session, struct span bytes);
+struct batch *batch_new(void);
+void batch_free(struct batch *batch);
+
+#endif

@@ -1,0 +1,113 @@
+#include "server/info_inside.h"
+
+#include "base/mem.h"
+#include "io/file.h"
+#include "server/config.h"
+#include "server/pubsub.h"
+#include "server/replication.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static size_t resident_bytes(void)
+{
+    char text[128];
+    int64_t pages;
+
+    if (file_read_text("/proc/self/statm", text, sizeof text) <= 0) return 0;
+    const char *from = strchr(text, ' '), *to = from == NULL ? NULL : strchr(from + 1, ' ');
+    if (to == NULL || !num_parse_int64(span_of(from + 1, (size_t)(to - from - 1)), &pages))
+        return 0;
+    return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void human(struct buf *out, const char *name, uint64_t bytes)
+{
+    char text[32];
+
+    num_format_human(text, bytes);
+    buf_printf(out, "%s:%llu\r\n%s_human:%s\r\n", name, (unsigned long long)bytes, name, text);
+}
+
+static size_t sessions_memory(const struct server *server, bool replicas)
+{
+    size_t bytes = 0;
+
+    for (const struct session *session = server->sessions; session != NULL; session = session->next)
+        if (((session->flags & SESSION_REPLICA) != 0) == replicas) bytes += session_memory(session);
+    return bytes;
+}
+
+/* What is not data: the table of keys, sessions, the log, and what the empty server took. */
+static size_t overhead_bytes(const struct server *server)
+{
+    size_t bytes = server->startup_memory + journal_memory(server->journal) +
+                   sessions_memory(server, false) + sessions_memory(server, true);
+
+    for (int db = 0; db < store_databases(server->store); db++) {
+        const struct keyspace *keyspace = store_keyspace(server->store, db);
+        bytes += table_memory(keyspace->table) + deadlines_memory(keyspace->deadlines);
+    }
+    return bytes;
+}
+
+void info_memory_section(struct server *server, struct buf *out)
+{
+    const struct config *config = server->config;
+    struct mem_figures figures;
+    size_t used = mem_used(), rss = resident_bytes(), overhead = overhead_bytes(server);
+
+    mem_figures(&figures);
+    if (used > server->stats.peak_memory) server->stats.peak_memory = used;
+    size_t peak = server->stats.peak_memory, dataset = used > overhead ? used - overhead : 0;
+    size_t net = used > server->startup_memory ? used - server->startup_memory : 1;
+    human(out, "used_memory", used);
+    human(out, "used_memory_rss", rss);
+    human(out, "used_memory_peak", peak);
+    buf_printf(out,
+               "used_memory_peak_perc:%.2f%%\r\nused_memory_overhead:%zu\r\nused_memory_startup:%"
+               "zu\r\nused_memory_dataset:%zu\r\n"
+               "used_memory_dataset_perc:%.2f%%\r\nallocator_allocated:%zu\r\nallocator_active:%"
+               "zu\r\nallocator_resident:%zu\r\n",
+               peak == 0 ? 0.0 : (double)used * 100 / (double)peak, overhead,
+               server->startup_memory, dataset, (double)dataset * 100 / (double)net,
+               figures.allocated, figures.active, figures.resident);
+    human(out, "total_system_memory",
+          (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE));
+    buf_printf(
+        out,
+        "used_memory_lua:0\r\nused_memory_vm_eval:0\r\nused_memory_lua_human:0B\r\nused_memory_"
+        "scripts_eval:0\r\n"
+        "number_of_cached_scripts:0\r\nnumber_of_functions:0\r\nnumber_of_libraries:0\r\nused_"
+        "memory_vm_functions:0\r\n"
+        "used_memory_vm_total:0\r\nused_memory_vm_total_human:0B\r\nused_memory_functions:0\r\n"
+        "used_memory_scripts:0\r\nused_memory_scripts_human:0B\r\n");
+    human(out, "maxmemory", (uint64_t)config->maxmemory);
+    struct buf policy = {0};
+    config_show(config, config_find(SPAN("maxmemory-policy")), &policy);
+    buf_printf(out, "maxmemory_policy:%.*s\r\n", (int)policy.len, policy.ptr);
+    buf_release(&policy);
+    buf_printf(out,
+               "allocator_frag_ratio:%.2f\r\nallocator_frag_bytes:%lld\r\nallocator_rss_ratio:%."
+               "2f\r\nallocator_rss_bytes:%lld\r\n"
+               "rss_overhead_ratio:%.2f\r\nrss_overhead_bytes:%lld\r\nmem_fragmentation_ratio:%."
+               "2f\r\nmem_fragmentation_bytes:%lld\r\n",
+               figures.allocated == 0 ? 0.0 : (double)figures.active / (double)figures.allocated,
+               (long long)figures.active - (long long)figures.allocated,
+               figures.active == 0 ? 0.0 : (double)figures.resident / (double)figures.active,
+               (long long)figures.resident - (long long)figures.active,
+               figures.resident == 0 ? 0.0 : (double)rss / (double)figures.resident,
+               (long long)rss - (long long)figures.resident,
+               used == 0 ? 0.0 : (double)rss / (double)used, (long long)rss - (long long)used);
+    size_t log = journal_memory(server->journal), replicas = sessions_memory(server, true);
+    buf_printf(
+        out,
+        "mem_not_counted_for_evict:%zu\r\nmem_replication_backlog:%zu\r\nmem_total_replication_"
+        "buffers:%zu\r\n"
+        "mem_clients_slaves:%zu\r\nmem_clients_normal:%zu\r\nmem_cluster_links:0\r\nmem_aof_buffer:"
+        "0\r\nmem_allocator:%s\r\n"
+        "active_defrag_running:0\r\nlazyfree_pending_objects:%llu\r\nlazyfreed_objects:%llu\r\n",
+        log, log, log + replicas, replicas, sessions_memory(server, false), mem_allocator_name(),
+        (unsigned long long)store_lazyfree_pending(server->store),
+        (unsigned long long)store_stats(server->store)->lazyfreed_objects);
+}

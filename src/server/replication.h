@@ -1,0 +1,99 @@
+/* The driver of the replication machines (repl/): sockets, journal cursors, images, loading.
+ *
+ *   replication.c        owns everything, carries out actions, timers
+ *   replication_peers.c  our replicas: image and log into their sockets
+ *   replication_link.c   the link to our primary: connecting, reading, applying, loading an image
+ *   cmd_replication.c    REPLICAOF, PSYNC, SYNC, REPLCONF, ROLE, FAILOVER, REPLICATION LOG, INFO replication
+ *
+ * Every event is told to a machine with `replication->actions` as its list, and replication_run is called right
+ * after. What carrying out an action brings about (a snapshot that has begun) is told when the list is done. */
+#ifndef PANDO_SERVER_REPLICATION_H
+#define PANDO_SERVER_REPLICATION_H
+
+#include "persist/image.h"
+#include "persist/loader.h"
+#include "repl/apply.h"
+#include "repl/role.h"
+#include "server/server.h"
+
+#define REPLICATION_IMAGES_MAX SNAPSHOTS_MAX
+
+struct replication_image { /* a snapshot that is being made or sent for replicas */
+    uint32_t snapshot;     /* the machine's number; 0: free */
+    struct image *image;
+    bool reported; /* primary_snapshot_done was told */
+};
+
+struct peer { /* a session that is a replica, or said REPLCONF */
+    struct session *session;
+    struct spool_cursor *log; /* its place in the journal; NULL until pinned */
+    uint64_t feed_upto;       /* the log may go to it up to here */
+    struct replication_image *image;
+    struct spool_cursor *image_cursor;
+    uint64_t image_sent;
+};
+
+struct link; /* replication_link.c */
+
+struct replication {
+    struct server *server;
+    struct repl_config config;
+    struct repl_events events;
+    struct primary *primary;
+    struct replica *replica;
+    struct role *role;
+    struct apply *apply;
+    struct repl_actions actions, running; /* being collected; being carried out */
+    bool in_run;
+    struct replication_image images[REPLICATION_IMAGES_MAX];
+    uint32_t begun[REPLICATION_IMAGES_MAX],
+        refused[REPLICATION_IMAGES_MAX]; /* to be told after the list */
+    int begun_count, refused_count;
+    struct link *link;
+    struct timer timer;
+    int64_t last_timer_ms;
+};
+
+struct replication *replication_new(struct server *server);
+void replication_free(struct replication *replication);
+/* The machines' settings follow the configuration: at start and after CONFIG SET. */
+void replication_configure(struct server *server);
+void replication_start(struct server *server); /* follows the configured primary; timers */
+
+/* Carries out what was collected. `input` is what replica_received was given, or empty. */
+void replication_run(struct replication *replication, struct span input);
+int64_t replication_mono_ms(const struct server *server); /* the machines' clock */
+
+/* Before each wait: publishes the log, feeds, answers WAIT. */
+void replication_before_wait(struct server *server);
+
+/* What dispatch, sessions and persistence ask. */
+bool replication_is_replica(const struct server *server);
+bool replication_enough_good_replicas(struct server *server);
+/* Data that may not be read: the error, or OK. */
+enum err replication_stale(const struct server *server, const struct command *command);
+int replication_count_acked(struct server *server, uint64_t offset);
+void replication_request_acks(struct server *server);
+void replication_session_closed(struct session *session);
+size_t replication_pinned_bytes(const struct session *session);
+/* What a dump that was loaded at start said of the log. */
+void replication_restored(struct server *server, const char *id, int64_t offset, int stream_db);
+/* Writes image or log to a replica's socket; true when it waits for the socket. May close the session. */
+bool replication_write(struct session *session);
+/* Bytes that a replica sent: newlines are life signs. */
+void replication_peer_bytes(struct session *session);
+
+/* ---- between the files of the driver ----------------------------------------------------------- */
+void peers_act(struct replication *replication, const struct repl_action *action, struct span text);
+void peers_tell_images(
+    struct replication *replication); /* progress and completion to the machine */
+struct session *peers_find(struct server *server, uint64_t id);
+
+struct link *link_new(struct replication *replication);
+void link_free(struct link *link);
+void link_act(struct replication *replication, const struct repl_action *action, struct span bytes);
+
+/* INFO replication, without the heading. */
+void replication_info(struct server *server, struct buf *out);
+
+#endif

@@ -1,0 +1,481 @@
+/* The link to our primary. The machine (repl/replica.h) decides; here are the socket, the applier and the loading of a
+ * received image beside the old data.
+ *
+ *   repl-diskless-load disabled      IMAGE_BYTES -> temporary file -> IMAGE_END: synced -> loader reads it -> renamed
+ *   swapdb, on-empty-db              IMAGE_BYTES -> loader's queue -> loader thread
+ *
+ * Either way the loader builds keyspaces that nobody sees; ADOPT puts them in place of the old ones. While file or loader
+ * cannot take more, the socket is not read. */
+#include "server/replication.h"
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "io/file.h"
+#include "io/sync_file.h"
+#include "server/config.h"
+#include "server/persistence.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+enum { LINK_READ_BYTES = 256 * 1024, READS_PER_TURN = 4 };
+
+struct link {
+    struct replication *replication;
+    struct watch watch; /* fd -1: no connection */
+    bool connecting;
+    struct socket_lookup *lookup;
+    struct worker *resolver; /* made when first a name has to be looked up */
+    struct socket_addresses addresses;
+    int next_address, port;
+    char *read_buffer;
+    struct buf out;
+    size_t out_sent;
+
+    /* an image on its way */
+    bool to_file, loading, whole; /* whole: IMAGE_END came */
+    bool full;                    /* file or loader take no more for now */
+    struct sync_file *file;
+    struct loader *loader;
+    struct buf held;     /* image bytes that the loader's queue had no room for */
+    uint64_t image_size; /* UINT64_MAX: unknown */
+    struct loader_outcome outcome;
+    bool has_outcome;
+};
+
+static void tell_failed(struct link *link, const char *reason);
+static void connect_next(struct link *link);
+
+struct link *link_new(struct replication *replication)
+{
+    struct link *link = mem_zalloc(sizeof *link);
+
+    link->replication = replication;
+    link->watch.fd = -1;
+    link->read_buffer = mem_alloc(LINK_READ_BYTES);
+    return link;
+}
+
+static void drop_image(struct link *link)
+{
+    if (link->loader != NULL) loader_free(&link->loader);
+    if (link->has_outcome) loader_outcome_release(&link->outcome);
+    if (link->file != NULL) sync_file_close(link->file, false);
+    link->file = NULL;
+    link->has_outcome = link->loading = link->whole = link->full = link->to_file = false;
+    buf_release(&link->held);
+    link->replication->server->async_loading = false;
+}
+
+static void disconnect(struct link *link)
+{
+    struct loop *loop = link->replication->server->loop;
+
+    if (link->lookup != NULL) socket_lookup_cancel(link->lookup);
+    link->lookup = NULL;
+    if (link->watch.fd >= 0) {
+        loop_remove(loop, &link->watch);
+        socket_close(link->watch.fd);
+        link->watch.fd = -1;
+    }
+    link->connecting = false;
+    buf_release(&link->out);
+    link->out_sent = 0;
+    apply_reset(link->replication->apply);
+}
+
+void link_free(struct link *link)
+{
+    disconnect(link);
+    drop_image(link);
+    if (link->resolver != NULL) worker_free(link->resolver);
+    mem_free(link->read_buffer);
+    mem_free(link);
+}
+
+static int64_t now(const struct link *link)
+{
+    return replication_mono_ms(link->replication->server);
+}
+
+/* ---- socket ----------------------------------------------------------------------------------- */
+
+static void lost(struct link *link, const char *reason)
+{
+    struct replication *replication = link->replication;
+
+    disconnect(link);
+    replica_gone(replication->replica, reason, now(link), &replication->actions);
+    replication_run(replication, SPAN(""));
+}
+
+static void watch_what_is_needed(struct link *link)
+{
+    if (link->watch.fd < 0 || link->connecting) return;
+    unsigned wants =
+        (link->full ? 0u : LOOP_READ) | (link->out_sent < link->out.len ? LOOP_WRITE : 0u);
+    loop_want(link->replication->server->loop, &link->watch, wants);
+}
+
+static void flush(struct link *link)
+{
+    while (link->watch.fd >= 0 && !link->connecting && link->out_sent < link->out.len) {
+        ssize_t sent = socket_write(link->watch.fd, link->out.ptr + link->out_sent,
+                                    link->out.len - link->out_sent);
+        if (sent == -EINTR) continue;
+        if (sent < 0) break; /* a dead link shows itself by its read side or by the timeout */
+        link->out_sent += (size_t)sent;
+        link->replication->server->stats.repl_output_bytes += (uint64_t)sent;
+    }
+    if (link->out_sent == link->out.len) {
+        buf_clear(&link->out);
+        link->out_sent = 0;
+    }
+    watch_what_is_needed(link);
+}
+
+static void read_link(struct link *link)
+{
+    struct replication *replication = link->replication;
+    struct server *server = replication->server;
+
+    for (int i = 0; i < READS_PER_TURN && link->watch.fd >= 0 && !link->full; i++) {
+        ssize_t got = socket_read(link->watch.fd, link->read_buffer, LINK_READ_BYTES);
+        if (got == -EAGAIN || got == -EINTR) return;
+        if (got <= 0) {
+            lost(link,
+                 got == 0 ? "the primary closed the connection" : socket_error_text((int)got));
+            return;
+        }
+        struct span bytes = span_of(link->read_buffer, (size_t)got);
+        server->stats.net_input_bytes += (uint64_t)got;
+        server->stats.repl_input_bytes += (uint64_t)got;
+        replica_received(replication->replica, bytes, now(link), &replication->actions);
+        replication_run(replication, bytes);
+        if (got < LINK_READ_BYTES) return;
+    }
+}
+
+static void connected(struct link *link)
+{
+    struct replication *replication = link->replication;
+    int error = socket_connect_result(link->watch.fd);
+
+    if (error != 0) {
+        loop_remove(replication->server->loop, &link->watch);
+        socket_close(link->watch.fd);
+        link->watch.fd = -1;
+        connect_next(link);
+        return;
+    }
+    link->connecting = false;
+    socket_set_nodelay(link->watch.fd, true);
+    socket_set_keepalive(link->watch.fd, (int)replication->server->config->repl_timeout);
+    loop_want(replication->server->loop, &link->watch, LOOP_READ);
+    replica_connected(replication->replica, now(link), &replication->actions);
+    replication_run(replication, SPAN(""));
+}
+
+static void on_ready(void *context, unsigned events)
+{
+    struct link *link = context;
+
+    if (link->connecting) {
+        connected(link);
+        return;
+    }
+    if (events & LOOP_WRITE) flush(link);
+    if (events & LOOP_READ && link->watch.fd >= 0) read_link(link);
+}
+
+static void connect_failed(struct link *link, const char *reason)
+{
+    struct replication *replication = link->replication;
+
+    link->connecting = false;
+    replica_connect_failed(replication->replica, reason, now(link), &replication->actions);
+    replication_run(replication, SPAN(""));
+}
+
+static void connect_next(struct link *link)
+{
+    struct server *server = link->replication->server;
+    int error = -EHOSTUNREACH;
+
+    while (link->next_address < link->addresses.count) {
+        const struct socket_address *to = &link->addresses.at[link->next_address++];
+        const char *source =
+            server->config->bind_source_addr[0] != '\0' ? server->config->bind_source_addr : NULL;
+        int fd = socket_connect_start(to, source, (uint32_t)server->config->socket_mark_id);
+        if (fd < 0) {
+            error = fd;
+            continue;
+        }
+        link->connecting = true;
+        link->watch =
+            (struct watch){.fd = fd, .wants = LOOP_WRITE, .ready = on_ready, .context = link};
+        loop_add(server->loop, &link->watch);
+        return;
+    }
+    connect_failed(link, link->addresses.count == 0 ? socket_error_text(error)
+                                                    : "the connection was refused");
+}
+
+static void looked_up(void *context, int error, const struct socket_addresses *addresses)
+{
+    struct link *link = context;
+
+    link->lookup = NULL;
+    if (error != 0) {
+        connect_failed(link, socket_error_text(error));
+        return;
+    }
+    link->addresses = *addresses;
+    link->next_address = 0;
+    connect_next(link);
+}
+
+static void start_connect(struct link *link, struct span host, int port)
+{
+    char name[REPLICA_HOST_CHARS];
+
+    disconnect(link);
+    snprintf(name, sizeof name, "%.*s", (int)host.len, host.ptr);
+    link->port = port;
+    if (socket_parse_address(name, port, &link->addresses.at[0])) {
+        link->addresses.count = 1;
+        link->next_address = 0;
+        /* Told from inside a run of actions: an immediate failure is an event of its own, later. */
+        connect_next(link);
+        return;
+    }
+    if (link->resolver == NULL)
+        link->resolver = worker_new("pando-resolve", link->replication->server->loop);
+    link->lookup = socket_lookup_start(link->resolver, name, port, looked_up, link);
+}
+
+/* ---- the image -------------------------------------------------------------------------------- */
+
+static void tell_failed(struct link *link, const char *reason)
+{
+    struct replication *replication = link->replication;
+
+    replica_load_failed(replication->replica, reason, now(link), &replication->actions);
+    replication_run(replication, SPAN(""));
+}
+
+static void on_loaded(void *context)
+{
+    struct link *link = context;
+    struct replication *replication = link->replication;
+
+    loader_take(&link->loader, &link->outcome);
+    link->has_outcome = true;
+    link->full = false;
+    watch_what_is_needed(link);
+    if (link->outcome.err != OK) {
+        char reason[256];
+        snprintf(reason, sizeof reason, "%.240s", link->outcome.error);
+        tell_failed(link, reason);
+        return;
+    }
+    if (!link->whole) return; /* IMAGE_END tells */
+    replica_loaded(replication->replica, now(link), &replication->actions);
+    replication_run(replication, SPAN(""));
+}
+
+static void feed_held(struct link *link)
+{
+    if (link->held.len > 0 && link->loader != NULL) {
+        size_t took = loader_feed(link->loader, link->held.ptr, link->held.len);
+        buf_drop_front(&link->held, took);
+    }
+    link->full = link->held.len > 0 && link->loader != NULL;
+    if (!link->full && link->whole && link->loader != NULL) loader_feed_end(link->loader);
+    watch_what_is_needed(link);
+}
+
+static void on_room(void *context)
+{
+    feed_held(context);
+}
+
+static void on_file_room(void *context)
+{
+    struct link *link = context;
+
+    link->full = false;
+    watch_what_is_needed(link);
+}
+
+static void loader_settings(struct link *link, struct loader_options *options)
+{
+    struct server *server = link->replication->server;
+
+    *options = (struct loader_options){
+        .databases = store_databases(server->store),
+        .secret = store_keyspace(server->store, 0)->secret,
+        .now_ms = server->now_ms,
+        .checksum = server->config->rdbchecksum,
+        .lfu = server_uses_lfu(server),
+        .key_load_delay_us = server->config->key_load_delay,
+        .loop = server->loop,
+        .done = on_loaded,
+        .room = on_room,
+        .context = link,
+    };
+}
+
+static void on_file_done(void *context, const char *error)
+{
+    struct link *link = context;
+    struct loader_options options;
+
+    if (error[0] != '\0') {
+        char reason[128];
+        snprintf(reason, sizeof reason, "writing the received snapshot to disk: %s", error);
+        tell_failed(link, reason);
+        return;
+    }
+    loader_settings(link, &options);
+    link->loader = loader_open_file(sync_file_path(link->file), &options);
+}
+
+static bool store_is_empty(const struct server *server)
+{
+    for (int db = 0; db < store_databases(server->store); db++)
+        if (keyspace_count(store_keyspace(server->store, db)) > 0) return false;
+    return true;
+}
+
+static void image_begin(struct link *link, int64_t size)
+{
+    struct server *server = link->replication->server;
+    int mode = server->config->repl_diskless_load;
+    struct loader_options options;
+
+    drop_image(link);
+    link->loading = true;
+    link->image_size = size < 0 ? UINT64_MAX : (uint64_t)size;
+    link->to_file = mode == DISKLESS_LOAD_DISABLED ||
+                    (mode == DISKLESS_LOAD_ON_EMPTY_DB && !store_is_empty(server));
+    if (link->to_file) {
+        link->file = sync_file_open(server->file_worker, (long long)(server->now_ms / 1000),
+                                    on_file_room, on_file_done, link);
+        if (link->file == NULL)
+            log_warning("No temporary file for the snapshot (%s): loading it from the socket",
+                        strerror(errno));
+        link->to_file = link->file != NULL;
+    }
+    if (link->to_file) return;
+    loader_settings(link, &options);
+    link->loader = loader_open_feed(link->image_size, &options);
+    server->async_loading = true;
+}
+
+static void image_bytes(struct link *link, struct span bytes)
+{
+    if (link->to_file) {
+        if (!sync_file_write(link->file, bytes)) link->full = true;
+    } else if (link->loader != NULL) {
+        size_t took = link->held.len > 0 ? 0 : loader_feed(link->loader, bytes.ptr, bytes.len);
+        if (took < bytes.len) {
+            buf_append(&link->held, bytes.ptr + took, bytes.len - took);
+            link->full = true;
+        }
+    }
+    watch_what_is_needed(link);
+}
+
+static void image_end(struct link *link)
+{
+    struct replication *replication = link->replication;
+
+    link->whole = true;
+    if (link->to_file) sync_file_finish(link->file);
+    else if (link->loader != NULL) feed_held(link);
+    else if (link->has_outcome && link->outcome.err == OK)
+        replica_loaded(replication->replica, now(link),
+                       &replication->actions); /* carried out behind this list */
+}
+
+/* The one step that makes the received data ours. */
+static void adopt(struct link *link, struct span id, uint64_t offset)
+{
+    struct server *server = link->replication->server;
+    struct loader_outcome *outcome = &link->outcome;
+    char text[REPLICATION_ID_LEN + 1];
+
+    check(link->has_outcome && outcome->err == OK && id.len == REPLICATION_ID_LEN);
+    memcpy(text, id.ptr, REPLICATION_ID_LEN);
+    text[REPLICATION_ID_LEN] = '\0';
+    store_replace_all(server->store, outcome->keyspaces);
+    mem_free(outcome->keyspaces);
+    outcome->keyspaces = NULL;
+    persistence_set_functions(server, outcome->functions, outcome->function_count);
+    outcome->functions = NULL;
+    outcome->function_count = 0;
+    journal_adopt(server->journal, text, offset);
+    journal_set_db(server->journal, outcome->repl_stream_db);
+    if (!journal_active(server->journal)) journal_activate(server->journal, true);
+    store_set_dirty(server->store, 0);
+    if (link->file != NULL) {
+        if (server->config->rdb_del_sync_files && !persistence_has_save_points(server)) {
+            sync_file_close(link->file, false);
+        } else {
+            int error = file_rename(sync_file_path(link->file), server->config->dbfilename);
+            if (error != 0)
+                log_warning("The received snapshot keeps its temporary name %s: %s",
+                            sync_file_path(link->file), strerror(-error));
+            sync_file_close(link->file, true);
+        }
+        link->file = NULL;
+    }
+    log_notice("MASTER <-> REPLICA sync: Finished with success");
+    drop_image(link);
+}
+
+/* ---- actions ---------------------------------------------------------------------------------- */
+
+static void apply_bytes(struct link *link, struct span bytes)
+{
+    struct replication *replication = link->replication;
+    struct server *server = replication->server;
+    struct store_policy *policy = store_policy(server->store);
+    struct apply_result result;
+
+    policy->keep_expired = true;
+    apply_feed(replication->apply, bytes, &result);
+    policy->keep_expired = false;
+    journal_publish(server->journal);
+    replica_applied(replication->replica, journal_end(server->journal), result.getack, now(link),
+                    &replication->actions);
+    if (result.failed)
+        replica_apply_failed(replication->replica, result.reason, now(link), &replication->actions);
+}
+
+void link_act(struct replication *replication, const struct repl_action *action, struct span bytes)
+{
+    struct link *link = replication->link;
+
+    switch (action->kind) {
+    case REPL_SEND:
+        if (link->watch.fd < 0) return;
+        buf_append_span(&link->out, bytes);
+        flush(link);
+        return;
+    case REPL_CLOSE: disconnect(link); return;
+    case REPL_CONNECT: start_connect(link, bytes, action->port); return;
+    case REPL_IMAGE_BEGIN: image_begin(link, action->value); return;
+    case REPL_IMAGE_BYTES: image_bytes(link, bytes); return;
+    case REPL_IMAGE_END: image_end(link); return;
+    case REPL_IMAGE_ABORT:
+        drop_image(link);
+        watch_what_is_needed(link);
+        return;
+    case REPL_APPLY: apply_bytes(link, bytes); return;
+    case REPL_ADOPT: adopt(link, bytes, action->offset); return;
+    default: check(false);
+    }
+}

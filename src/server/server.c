@@ -1,0 +1,332 @@
+#include "server/server.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "cmd/registry.h"
+#include "io/clock.h"
+#include "server/blocking.h"
+#include "server/cmd_config.h"
+#include "server/dispatch.h"
+#include "server/folder.h"
+#include "server/latency.h"
+#include "server/life.h"
+#include "server/network.h"
+#include "server/persistence.h"
+#include "server/pubsub.h"
+#include "server/replication.h"
+#include "server/shutdown.h"
+#include "server/slowlog.h"
+#include "server/transactions.h"
+
+enum {
+    EXPIRE_ITEMS_PER_TURN = 256, /* of active expiry, between two waits: well under a millisecond */
+    EXPIRE_POLL_US = 16 * 1000,  /* granularity of the deadlines' wheel */
+    LEASE_POLL_US = 1000,
+    JOURNAL_MEMORY_BYTES = 32 * 1024 * 1024,
+};
+
+void server_update_clock(struct server *server)
+{
+    server->now_ms = clock_wall_ms();
+    server->now_mono_us = clock_monotonic_us();
+    if (server->store != NULL) store_set_now(server->store, server->now_ms);
+    if (server->journal != NULL) journal_set_now(server->journal, server->now_mono_us / 1000);
+}
+
+bool server_is_replica(const struct server *server)
+{
+    return server->replication != NULL && replication_is_replica(server);
+}
+
+bool server_writes_paused(const struct server *server)
+{
+    return server->pause.client_until_ms > server->now_ms || server->pause.failover ||
+           server->pause.shutdown;
+}
+
+bool server_uses_lfu(const struct server *server)
+{
+    int policy = server->config->maxmemory_policy;
+    return policy == POLICY_ALLKEYS_LFU || policy == POLICY_VOLATILE_LFU;
+}
+
+bool server_uses_lru(const struct server *server)
+{
+    int policy = server->config->maxmemory_policy;
+    return policy == POLICY_ALLKEYS_LRU || policy == POLICY_VOLATILE_LRU;
+}
+
+struct config *call_config(const struct call *call)
+{
+    return call_server(call)->config;
+}
+
+void server_update_policy(struct server *server)
+{
+    const struct config *config = server->config;
+    struct store_policy *policy = store_policy(server->store);
+    bool is_replica = server_is_replica(server);
+
+    policy->is_replica = is_replica;
+    policy->expire_paused =
+        server_writes_paused(server) || server->loading || !server->active_expire;
+    policy->lazy_expire = config->lazyfree_lazy_expire;
+    policy->lazy_server_del = config->lazyfree_lazy_server_del;
+    policy->lfu = server_uses_lfu(server);
+    policy->lfu_log_factor = (int)config->lfu_log_factor;
+    policy->lfu_decay_time = (int)config->lfu_decay_time;
+    server->limits = (struct limits){
+        .bulk_bytes_max = (uint64_t)config->proto_max_bulk_len,
+        .lazy_user_del = config->lazyfree_lazy_user_del,
+        .lazy_user_flush = config->lazyfree_lazy_user_flush,
+        .compress = config->rdbcompression,
+        .skip_checksum = server->limits.skip_checksum,
+        .shares_integers =
+            config->maxmemory == 0 || !(server_uses_lfu(server) || server_uses_lru(server)),
+        .databases = store_databases(server->store),
+    };
+    server->unit.open = !is_replica && journal_active(server->journal);
+}
+
+void server_reset_stats(struct server *server)
+{
+    struct store_stats *store = store_stats(server->store);
+
+    for (int id = 0; id < command_id_count; id++) {
+        struct command_stats *stats = &server->command_stats[id];
+        histogram_free(stats->latency);
+        *stats = (struct command_stats){0};
+    }
+    server->stats = (struct server_stats){.peak_memory = mem_used()};
+    *store = (struct store_stats){0};
+    *primary_stats(server->replication->primary) = (struct primary_stats){0};
+    latency_reset_errors(server);
+}
+
+/* ---- the store's observer --------------------------------------------------------------------- */
+
+static void on_changed(void *context, int db, struct span key)
+{
+    watches_key_changed(context, db, key);
+}
+
+static void on_replacing(void *context, int db, struct keyspace *from, struct keyspace *to)
+{
+    watches_replacing(context, db, from, to);
+}
+
+static void on_event(void *context, int db, struct event event, struct span key)
+{
+    struct server *server = context;
+
+    if (server->config->notify_keyspace_events != 0) pubsub_keyspace_event(server, db, event, key);
+}
+
+static void on_effect(void *context, int db, int argc, const struct span *argv)
+{
+    struct server *server = context;
+
+    unit_add(&server->unit, db, argc, argv);
+}
+
+struct reclaiming {
+    void (*free_it)(void *);
+    void *it;
+    struct store_stats *stats;
+};
+
+static void reclaim_work(void *context)
+{
+    struct reclaiming *reclaiming = context;
+
+    reclaiming->free_it(reclaiming->it);
+}
+
+static void reclaimed(void *context)
+{
+    struct reclaiming *reclaiming = context;
+
+    reclaiming->stats->lazyfreed_objects++;
+    mem_free(reclaiming);
+}
+
+static void reclaim(void *context, void (*free_it)(void *), void *it)
+{
+    struct server *server = context;
+    struct reclaiming *reclaiming = mem_alloc(sizeof *reclaiming);
+
+    *reclaiming =
+        (struct reclaiming){.free_it = free_it, .it = it, .stats = store_stats(server->store)};
+    worker_submit(server->reclaim_worker, reclaim_work, reclaimed, reclaiming);
+}
+
+/* ---- the loop's hooks ------------------------------------------------------------------------- */
+
+static void after_wait(void *context)
+{
+    server_update_clock(context);
+}
+
+static int64_t sooner(int64_t a_us, int64_t b_us)
+{
+    if (a_us < 0) return b_us;
+    return b_us < 0 || a_us < b_us ? a_us : b_us;
+}
+
+/* Keys whose time has come. Returns when to look again. */
+static int64_t expire_slice(struct server *server)
+{
+    if (server_is_replica(server) || store_policy(server->store)->expire_paused) return -1;
+    int64_t next_ms = store_next_deadline(server->store);
+    if (next_ms == INT64_MAX) return -1;
+    if (next_ms > server->now_ms) {
+        int64_t delay_us = (next_ms - server->now_ms) * 1000;
+        return delay_us < EXPIRE_POLL_US ? EXPIRE_POLL_US : delay_us;
+    }
+    int64_t from_us = clock_monotonic_us();
+    size_t looked_at = store_expire_due(server->store, server->now_ms, EXPIRE_ITEMS_PER_TURN);
+    unit_commit(&server->unit);
+    int64_t took_us = clock_monotonic_us() - from_us;
+    store_stats(server->store)->expire_cycle_us += (uint64_t)took_us;
+    latency_add_event(server, LATENCY_EXPIRE_CYCLE, took_us / 1000);
+    return looked_at >= EXPIRE_ITEMS_PER_TURN ? 0 : EXPIRE_POLL_US;
+}
+
+static int64_t before_wait(void *context)
+{
+    struct server *server = context;
+    int64_t wait_us = -1;
+
+    wait_us = sooner(wait_us, expire_slice(server));
+    wait_us = sooner(wait_us, persistence_walk(server));
+    if (server->blocked_count > 0) {
+        int64_t next_ms = blocking_expire(server);
+        if (next_ms >= 0) wait_us = sooner(wait_us, next_ms * 1000);
+        if (blocking_before_wait(server)) wait_us = sooner(wait_us, LEASE_POLL_US);
+    }
+    session_run_unblocked(server);
+    replication_run(server->replication, SPAN(""));
+    replication_before_wait(server);
+    session_flush_all(server);
+    session_free_closed(server);
+    if (server->with_output != NULL || server->unblocked != NULL) return 0;
+    return wait_us;
+}
+
+/* ---- cron ------------------------------------------------------------------------------------- */
+
+static void sample(struct rate *rate, uint64_t count, int64_t now_us)
+{
+    int64_t elapsed_us = now_us - rate->last_us;
+
+    if (rate->last_us != 0 && elapsed_us > 0)
+        rate->samples[rate->next++ % 16] =
+            (double)(count - rate->last_count) * 1e6 / (double)elapsed_us;
+    rate->last_us = now_us;
+    rate->last_count = count;
+}
+
+static void sample_rates(struct server *server)
+{
+    const struct server_stats *stats = &server->stats;
+    int64_t now_us = server->now_mono_us;
+
+    sample(&server->rate_commands, stats->commands_processed, now_us);
+    sample(&server->rate_input, stats->net_input_bytes, now_us);
+    sample(&server->rate_output, stats->net_output_bytes, now_us);
+    sample(&server->rate_repl_input, stats->repl_input_bytes, now_us);
+    sample(&server->rate_repl_output, stats->repl_output_bytes, now_us);
+    size_t used = mem_used();
+    if (used > server->stats.peak_memory) server->stats.peak_memory = used;
+}
+
+static void on_cron(void *context)
+{
+    struct server *server = context;
+    int64_t hz = server->config->hz;
+
+    server->cron_turns++;
+    loop_arm(server->loop, &server->cron, 1000000 / (hz < 1 ? 1 : hz));
+    if (server->cron_paused) return;
+    sample_rates(server);
+    network_cron(server);
+    persistence_cron(server);
+    shutdown_cron(server);
+}
+
+/* ---- life ------------------------------------------------------------------------------------- */
+
+struct server *server_new(struct config *config, struct command_registry *registry)
+{
+    struct server *server = mem_zalloc(sizeof *server);
+    struct hash_secret secret;
+
+    random_bytes(&secret, sizeof secret);
+    server->config = config;
+    server->registry = registry;
+    server->active_expire = true;
+    server_update_clock(server);
+    server->started_ms = server->now_ms;
+    random_hex(server->run_id, 40);
+    server->loop = loop_new();
+    server->file_worker = worker_new("pando-file", server->loop);
+    server->reclaim_worker = worker_new("pando-reclaim", server->loop);
+    server->store = store_new((int)config->databases, &secret, server->now_ms);
+    server->network = network_new(server);
+    server->batch = batch_new();
+    server->command_stats = mem_zalloc((size_t)command_id_count * sizeof *server->command_stats);
+    server->pubsub = pubsub_new(&secret);
+    server->watches = watches_new(&secret);
+    server->slowlog = slowlog_new();
+    server->latency = latency_new();
+    server->persistence = persistence_new(server);
+    struct journal_options journal = {
+        .dir = folder_path(server),
+        .worker = server->file_worker,
+        .backlog_bytes = (uint64_t)config->repl_backlog_size,
+        .memory_bytes_max = JOURNAL_MEMORY_BYTES,
+    };
+    server->journal = journal_new(&journal);
+    unit_init(&server->unit, server->journal);
+    server->replication = replication_new(server);
+    server->applier =
+        session_new(server, -1, SESSION_NO_SOCKET | SESSION_PRIMARY_LINK | SESSION_AUTHENTICATED);
+    store_observe(server->store, &(struct store_observer){.changed = on_changed,
+                                                          .replacing = on_replacing,
+                                                          .event = on_event,
+                                                          .effect = on_effect,
+                                                          .context = server});
+    store_set_reclaimer(server->store, reclaim, server);
+    timer_init(&server->cron, on_cron, server);
+    loop_before_wait(server->loop, before_wait, server);
+    loop_after_wait(server->loop, after_wait, server);
+    server_update_policy(server);
+    replication_configure(server);
+    server->startup_memory = mem_used();
+    return server;
+}
+
+void server_run(struct server *server)
+{
+    loop_arm(server->loop, &server->cron, 0);
+    loop_run(server->loop);
+}
+
+/* ---- what CONFIG needs ------------------------------------------------------------------------ */
+
+struct config_caller call_config_caller(const struct call *call)
+{
+    const struct server *server = call_server(call);
+    int setting = server->config->enable_protected_configs;
+
+    return (struct config_caller){
+        .may_protected = setting == PROTECTED_YES ||
+                         (setting == PROTECTED_LOCAL && call->session->flags & SESSION_LOCAL_PEER),
+        .loading = server->loading,
+    };
+}
+
+void call_reset_statistics(struct call *call)
+{
+    server_reset_stats(call_server(call));
+}

@@ -1,0 +1,151 @@
+/* The server: the one struct that knows everything, and the only floor that may.
+ *
+ * Each concept keeps its state in a struct of its own here, and its functions in a file of that name; lower floors get
+ * the struct that they own, never this one. Everything is touched by the engine thread only.
+ *
+ *   loop turn:  after_wait  clock once, store_set_now
+ *               callbacks   accept, read -> batch -> dispatch -> store, timers (cron), link to our primary
+ *               before_wait expiry slice, snapshot slices, unblocked sessions, journal_publish, feed replicas,
+ *                           write replies, free closed sessions */
+#ifndef PANDO_SERVER_SERVER_H
+#define PANDO_SERVER_SERVER_H
+
+#include "cmd/unit.h"
+#include "ds/histogram.h"
+#include "io/loop.h"
+#include "io/worker.h"
+#include "journal/journal.h"
+#include "server/config.h"
+#include "server/session.h"
+#include "store/store.h"
+
+struct command_registry; /* command names in force: rename-command (registry.h) */
+struct pubsub;           /* pubsub.h */
+struct replication;      /* replication.h */
+struct persistence;      /* persistence.h */
+struct network;          /* network.h */
+struct slowlog;          /* slowlog.h */
+struct latency;          /* latency.h */
+struct watches;          /* transactions.h */
+struct batch;            /* batch.c */
+
+struct command_stats {
+    uint64_t calls, usec, rejected, failed;
+    struct histogram *latency; /* NULL until the first call, or with latency-tracking off */
+};
+
+struct server_stats { /* reset by CONFIG RESETSTAT */
+    uint64_t connections_received, connections_rejected;
+    uint64_t commands_processed;
+    uint64_t net_input_bytes, net_output_bytes, repl_input_bytes, repl_output_bytes;
+    uint64_t reads_processed, writes_processed;
+    uint64_t error_replies, unexpected_error_replies;
+    uint64_t evicted_clients;
+    uint64_t sync_full, sync_partial_ok, sync_partial_err;
+    uint64_t dump_payload_sanitizations;
+    size_t peak_memory;
+};
+
+struct rate { /* instantaneous_*: one sample per 100 ms, mean over 16 */
+    uint64_t last_count;
+    int64_t last_us;
+    double samples[16];
+    unsigned next;
+};
+
+struct pause { /* CLIENT PAUSE, FAILOVER, SHUTDOWN waiting: the strictest in force counts */
+    int64_t client_until_ms;
+    bool client_all; /* CLIENT PAUSE ALL, else WRITE */
+    bool failover, shutdown;
+};
+
+struct shutdown {
+    bool pending; /* waiting for replicas */
+    int64_t until_ms;
+    bool save, nosave, now, force;
+    bool signal; /* asked for by a signal: no session to answer */
+};
+
+struct server {
+    struct config *config;
+    struct loop *loop;
+    struct worker *file_worker;    /* spools, synchronous file work */
+    struct worker *reclaim_worker; /* lazy freeing */
+    struct command_registry *registry;
+    struct store *store;
+    struct journal *journal;
+    struct unit unit;
+    struct limits limits;
+
+    /* sessions */
+    struct session *sessions;
+    size_t session_count; /* with a socket, replicas included */
+    uint64_t next_session_id;
+    struct session *with_output, *closed, *unblocked;
+    struct session *blocked; /* doubly linked through block_next/prev, in order of arrival */
+    size_t blocked_count;
+    struct session *current;      /* whose command runs now; NULL between commands */
+    size_t current_request_bytes; /* of the request that runs now */
+    struct session *applier;      /* SESSION_PRIMARY_LINK: what runs the replication stream */
+    struct batch *batch;
+
+    struct network *network;
+    struct pubsub *pubsub;
+    struct watches *watches;
+    struct replication *replication;
+    struct persistence *persistence;
+    struct slowlog *slowlog;
+    struct latency *latency;
+    size_t monitors;
+
+    struct command_stats *command_stats; /* by command id */
+    struct server_stats stats;
+    struct rate rate_commands, rate_input, rate_output, rate_repl_input, rate_repl_output;
+
+    struct timer cron;
+    uint64_t cron_turns;
+    int64_t now_ms;      /* wall clock of this turn */
+    int64_t now_mono_us; /* monotonic clock of this turn */
+    int64_t started_ms;
+    char run_id[41];
+    char *config_file; /* absolute; NULL without one */
+    char *executable;
+    int argc;
+    char **argv;        /* for DEBUG RESTART and the process title */
+    bool loading;       /* LOADING: the data set is being read at start */
+    bool async_loading; /* a replica loads beside its data */
+    int in_exec;        /* depth of EXEC: replies of WAIT etc. */
+    struct pause pause;
+    struct shutdown shutdown;
+    int exit_code;
+    bool restart;        /* DEBUG RESTART: main executes the program anew */
+    const char *pidfile; /* NULL: none was written */
+    int oom_score_base;  /* what the process was started with */
+    char *folder;        /* folder.h */
+    int folder_lock;
+    bool active_expire; /* DEBUG SET-ACTIVE-EXPIRE */
+    bool cron_paused;   /* DEBUG PAUSE-CRON */
+    size_t startup_memory;
+};
+
+struct server *server_new(struct config *config, struct command_registry *registry);
+void server_run(struct server *server);
+
+/* Reads the clocks into now_ms, now_mono_us and the store. */
+void server_update_clock(struct server *server);
+bool server_is_replica(const struct server *server);
+/* Recomputes what depends on role, pause and configuration: store policy, unit.open, limits. */
+void server_update_policy(struct server *server);
+bool server_writes_paused(const struct server *server);
+void server_reset_stats(struct server *server);
+bool server_uses_lfu(const struct server *server); /* maxmemory-policy */
+bool server_uses_lru(const struct server *server);
+
+#define REDIS_VERSION "7.0.15" /* what INFO, HELLO and RDB files say */
+
+static inline struct server *call_server(const struct call *call)
+{
+    return call->session->server;
+}
+
+#endif

@@ -1,0 +1,379 @@
+#include "server/transactions.h"
+
+#include "base/mem.h"
+#include "ds/table.h"
+#include "handlers.h"
+#include "server/dispatch.h"
+#include "server/persistence.h"
+#include "server/replication.h"
+
+struct queued {
+    const struct command *command;
+    struct span *argv; /* one allocation with the bytes behind */
+    int argc;
+    size_t bytes;
+};
+
+/* A key that at least one session watches. */
+struct watched_key {
+    int db;
+    struct watcher *watchers;
+    uint64_t hash;
+    size_t len;
+    char name[];
+};
+
+/* One session's watch of one key: in the key's list and in the session's. */
+struct watcher {
+    struct session *session;
+    struct watched_key *key;
+    struct watcher *next_of_key, *next_of_session;
+    bool was_expired; /* the key stood there, past its deadline, when WATCH came */
+};
+
+struct multi {
+    struct queued *queue;
+    int count, capacity;
+    uint32_t flags;
+    size_t bytes;
+    struct watcher *watchers;
+};
+
+struct watches {
+    struct table *table;
+    struct hash_secret secret;
+};
+
+struct probe {
+    int db;
+    struct span name;
+};
+
+static uint64_t watched_hash(const void *context, const void *item)
+{
+    (void)context;
+    return ((const struct watched_key *)item)->hash;
+}
+
+static bool watched_matches(const void *context, const void *item, const void *key)
+{
+    const struct watched_key *watched = item;
+    const struct probe *probe = key;
+
+    (void)context;
+    return watched->db == probe->db &&
+           span_equal(span_of(watched->name, watched->len), probe->name);
+}
+
+struct watches *watches_new(const struct hash_secret *secret)
+{
+    struct watches *watches = mem_zalloc(sizeof *watches);
+
+    watches->secret = *secret;
+    watches->table =
+        table_new(&(struct table_hooks){.hash = watched_hash, .matches = watched_matches});
+    return watches;
+}
+
+void watches_free(struct watches *watches)
+{
+    table_free(watches->table, NULL);
+    mem_free(watches);
+}
+
+static struct watched_key *find_watched(const struct watches *watches, int db, struct span key)
+{
+    struct probe probe = {.db = db, .name = key};
+    return table_find(watches->table, hash_keyed(&watches->secret, key.ptr, key.len), &probe);
+}
+
+static void mark_dirty(struct watched_key *watched)
+{
+    for (struct watcher *w = watched->watchers; w != NULL; w = w->next_of_key)
+        w->session->flags |= SESSION_WATCH_DIRTY;
+}
+
+void watches_key_changed(struct server *server, int db, struct span key)
+{
+    if (table_count(server->watches->table) == 0) return;
+    struct watched_key *watched = find_watched(server->watches, db, key);
+
+    if (watched != NULL) mark_dirty(watched);
+}
+
+struct replacing {
+    int db;
+    struct keyspace *from, *to;
+};
+
+static void check_replaced(void *context, void *item)
+{
+    const struct replacing *replacing = context;
+    struct watched_key *watched = item;
+
+    if (replacing->db != -1 && watched->db != replacing->db) return;
+    struct span name = span_of(watched->name, watched->len);
+    struct key before = keyspace_key(replacing->from, name);
+    bool existed = keyspace_find(replacing->from, &before) != NULL, exists = false;
+    if (replacing->to != NULL) {
+        struct key after = keyspace_key(replacing->to, name);
+        exists = keyspace_find(replacing->to, &after) != NULL;
+    }
+    if (existed || exists) mark_dirty(watched);
+}
+
+void watches_replacing(struct server *server, int db, struct keyspace *from, struct keyspace *to)
+{
+    struct table *table = server->watches->table;
+    struct replacing replacing = {.db = db, .from = from, .to = to};
+
+    if (table_count(table) == 0) return;
+    for (size_t i = 0; i < table_buckets(table); i++)
+        table_visit(table, i, check_replaced, &replacing);
+}
+
+/* ---- a session's part ------------------------------------------------------------------------- */
+
+static struct multi *session_multi(struct session *session)
+{
+    if (session->multi == NULL) session->multi = mem_zalloc(sizeof *session->multi);
+    return session->multi;
+}
+
+static void forget_queue(struct session *session)
+{
+    struct multi *multi = session->multi;
+
+    session->flags &= ~(unsigned)(SESSION_MULTI | SESSION_MULTI_DIRTY);
+    if (multi == NULL) return;
+    for (int i = 0; i < multi->count; i++) mem_free(multi->queue[i].argv);
+    mem_free(multi->queue);
+    multi->queue = NULL;
+    multi->count = multi->capacity = 0;
+    multi->flags = 0;
+    multi->bytes = 0;
+}
+
+static void unlink_watcher(struct watches *watches, struct watcher *watcher)
+{
+    struct watched_key *watched = watcher->key;
+    struct watcher **at = &watched->watchers;
+
+    while (*at != watcher) at = &(*at)->next_of_key;
+    *at = watcher->next_of_key;
+    if (watched->watchers == NULL) {
+        struct probe probe = {.db = watched->db, .name = span_of(watched->name, watched->len)};
+        table_remove(watches->table, table_locate(watches->table, watched->hash, &probe));
+        mem_free(watched);
+    }
+    mem_free(watcher);
+}
+
+static void unwatch_all(struct session *session)
+{
+    session->flags &= ~(unsigned)SESSION_WATCH_DIRTY;
+    if (session->multi == NULL) return;
+    while (session->multi->watchers != NULL) {
+        struct watcher *watcher = session->multi->watchers;
+        session->multi->watchers = watcher->next_of_session;
+        unlink_watcher(session->server->watches, watcher);
+    }
+}
+
+void transactions_release(struct session *session)
+{
+    forget_queue(session);
+    unwatch_all(session);
+    mem_free(session->multi);
+    session->multi = NULL;
+}
+
+void transactions_queue(struct session *session, const struct parsed *request)
+{
+    struct multi *multi = session_multi(session);
+    size_t bytes = (size_t)request->argc * sizeof(struct span);
+
+    for (int i = 0; i < request->argc; i++) bytes += request->argv[i].len;
+    if (multi->count == multi->capacity) {
+        multi->capacity = multi->capacity == 0 ? 4 : multi->capacity * 2;
+        multi->queue = mem_realloc(multi->queue, (size_t)multi->capacity * sizeof *multi->queue);
+    }
+    struct span *argv = mem_alloc(bytes);
+    char *at = (char *)(argv + request->argc);
+    for (int i = 0; i < request->argc; i++) {
+        memcpy(at, request->argv[i].ptr, request->argv[i].len);
+        argv[i] = span_of(at, request->argv[i].len);
+        at += request->argv[i].len;
+    }
+    multi->queue[multi->count++] = (struct queued){
+        .command = request->command, .argv = argv, .argc = request->argc, .bytes = bytes};
+    multi->flags |= request->command->flags;
+    multi->bytes += bytes;
+}
+
+uint32_t transactions_queued_flags(const struct session *session)
+{
+    return session->multi == NULL ? 0 : session->multi->flags;
+}
+
+size_t transactions_memory(const struct session *session)
+{
+    const struct multi *multi = session->multi;
+    return multi == NULL
+               ? 0
+               : sizeof *multi + multi->bytes + (size_t)multi->capacity * sizeof *multi->queue;
+}
+
+int transactions_queued(const struct session *session)
+{
+    return session->flags & SESSION_MULTI ? (session->multi == NULL ? 0 : session->multi->count)
+                                          : -1;
+}
+
+/* ---- commands --------------------------------------------------------------------------------- */
+
+enum err cmd_multi(struct call *call)
+{
+    struct session *session = call->session;
+
+    if (session->flags & SESSION_MULTI) return call_fail(call, "ERR MULTI calls can not be nested");
+    session->flags |= SESSION_MULTI;
+    session_multi(session);
+    reply_ok(call->reply);
+    return OK;
+}
+
+enum err cmd_discard(struct call *call)
+{
+    struct session *session = call->session;
+
+    if (!(session->flags & SESSION_MULTI)) return call_fail(call, "ERR DISCARD without MULTI");
+    forget_queue(session);
+    unwatch_all(session);
+    reply_ok(call->reply);
+    return OK;
+}
+
+/* A watched key that expired since, without anyone having deleted it yet, counts as changed. */
+static bool a_watched_key_expired(struct session *session)
+{
+    struct store *store = session->server->store;
+
+    for (struct watcher *w = session->multi->watchers; w != NULL; w = w->next_of_session) {
+        struct key key = store_key(store, span_of(w->key->name, w->key->len));
+        const struct entry *entry = keyspace_find(store_keyspace(store, w->key->db), &key);
+        if (entry == NULL || w->was_expired) continue;
+        int64_t deadline = entry_deadline(entry);
+        if (deadline != NO_DEADLINE && deadline < store_now(store)) return true;
+    }
+    return false;
+}
+
+static void run_queue(struct session *session, unsigned call_flags)
+{
+    struct multi *multi = session->multi;
+    int count = multi->count;
+    struct queued *queue = multi->queue;
+
+    /* The queue is detached, so that a queued command may not touch what is being walked. */
+    multi->queue = NULL;
+    multi->count = multi->capacity = 0;
+    multi->flags = 0;
+    multi->bytes = 0;
+    reply_array(&session->reply, count);
+    for (int i = 0; i < count; i++) {
+        struct parsed request = {
+            .argv = queue[i].argv, .argc = queue[i].argc, .command = queue[i].command};
+        dispatch_call(session, &request, call_flags | CALL_IN_EXEC);
+        mem_free(queue[i].argv);
+    }
+    mem_free(queue);
+}
+
+/* A role that changed between queueing and EXEC must not let the writes through. */
+static enum err exec_refusal(struct session *session)
+{
+    struct server *server = session->server;
+    bool writes = session->multi->flags & CMD_WRITE;
+
+    if (!writes || session->flags & SESSION_PRIMARY_LINK) return OK;
+    if (persistence_refuses_writes(server) && !server_is_replica(server)) return ERR_MISCONF_RDB;
+    if (server_is_replica(server) && server->config->replica_read_only) return ERR_READ_ONLY;
+    return OK;
+}
+
+enum err cmd_exec(struct call *call)
+{
+    struct session *session = call->session;
+
+    if (!(session->flags & SESSION_MULTI)) return call_fail(call, "ERR EXEC without MULTI");
+    session_multi(session);
+    bool spoiled = session->flags & SESSION_MULTI_DIRTY;
+    bool changed = session->flags & SESSION_WATCH_DIRTY || a_watched_key_expired(session);
+    enum err refused = exec_refusal(session);
+    if (spoiled || changed || refused != OK) {
+        forget_queue(session);
+        unwatch_all(session);
+        if (spoiled) return ERR_EXEC_ABORT;
+        if (refused != OK)
+            return call_fail(call, "EXECABORT Transaction discarded because of: %s",
+                             err_text(refused));
+        reply_null_array(call->reply);
+        return OK;
+    }
+    unwatch_all(session);
+    session->flags &= ~(unsigned)SESSION_MULTI;
+    session->server->in_exec++;
+    run_queue(session, call->flags);
+    session->server->in_exec--;
+    return OK;
+}
+
+enum err cmd_watch(struct call *call)
+{
+    struct session *session = call->session;
+    struct watches *watches = session->server->watches;
+
+    if (session->flags & SESSION_MULTI)
+        return call_fail(call, "ERR WATCH inside MULTI is not allowed");
+    struct multi *multi = session_multi(session);
+    for (int i = 1; i < call->argc; i++) {
+        struct span name = call->argv[i];
+        struct watched_key *watched = find_watched(watches, call->db, name);
+        bool already = false;
+
+        if (watched == NULL) {
+            watched = mem_alloc(sizeof *watched + name.len);
+            *watched =
+                (struct watched_key){.db = call->db,
+                                     .hash = hash_keyed(&watches->secret, name.ptr, name.len),
+                                     .len = name.len};
+            memcpy(watched->name, name.ptr, name.len);
+            table_insert(watches->table, watched->hash, watched);
+        }
+        for (struct watcher *w = watched->watchers; w != NULL && !already; w = w->next_of_key)
+            already = w->session == session;
+        if (already) continue;
+        struct watcher *watcher = mem_alloc(sizeof *watcher);
+        struct key key = store_key(call->store, name);
+        const struct entry *entry = keyspace_find(store_keyspace(call->store, call->db), &key);
+        int64_t deadline = entry == NULL ? NO_DEADLINE : entry_deadline(entry);
+        *watcher = (struct watcher){.session = session,
+                                    .key = watched,
+                                    .next_of_key = watched->watchers,
+                                    .next_of_session = multi->watchers,
+                                    .was_expired = deadline != NO_DEADLINE &&
+                                                   deadline < store_now(call->store)};
+        watched->watchers = watcher;
+        multi->watchers = watcher;
+    }
+    reply_ok(call->reply);
+    return OK;
+}
+
+enum err cmd_unwatch(struct call *call)
+{
+    unwatch_all(call->session);
+    reply_ok(call->reply);
+    return OK;
+}

@@ -24,6 +24,15 @@ def pytest_runtest_makereport(item, call):
     setattr(item, "failed_in_" + report.when, report.failed)
 
 
+def pytest_collection_modifyitems(config, items):
+    from harness.servers import is_oracle
+    for item in items:
+        if item.get_closest_marker("pando_only") and is_oracle(PANDO):
+            item.add_marker(pytest.mark.skip(reason="Redis 7.0.15 does not have it"))
+        if item.get_closest_marker("soak") and not os.environ.get("PANDO_SOAK"):
+            item.add_marker(pytest.mark.skip(reason="long run: make soak"))
+
+
 @pytest.fixture
 def servers(request):
     """The processes of this test. At its end they are stopped and must not have complained."""

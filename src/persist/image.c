@@ -308,12 +308,12 @@ struct image *image_start(struct store *store, const struct image_options *optio
     struct snapshot_sink sink = {take_records, image};
     struct spool_options records = {
         .dir = options->dir,
-        .memory_bytes_max = IMAGE_RECORDS_MEMORY,
+        .memory_bytes_max = options->dir != NULL ? IMAGE_RECORDS_MEMORY : 0,
         .worker = options->worker,
     };
     struct spool_options rdb = {
         .dir = options->dir,
-        .memory_bytes_max = IMAGE_RDB_MEMORY,
+        .memory_bytes_max = options->dir != NULL ? IMAGE_RDB_MEMORY : 0,
         .worker = options->worker,
         .keep_head = true, /* until the first reader is there, at least */
     };

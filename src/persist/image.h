@@ -43,9 +43,9 @@ enum image_clock {
     IMAGE_CLOCK_FREQUENCY
 }; /* by maxmemory-policy: *-lru, *-lfu */
 
-struct image_options {     /* everything is copied */
-    const char *dir;       /* for the spool files: the node's own folder */
-    struct loop *loop;     /* NULL with inline_encoder */
+struct image_options { /* everything is copied */
+    const char *dir;   /* for the spool files: the node's own folder; NULL: all stays in memory */
+    struct loop *loop; /* NULL with inline_encoder */
     struct worker *worker; /* writes spool files; NULL with inline_encoder */
     bool inline_encoder;
     bool compress, checksum; /* rdbcompression, rdbchecksum */

@@ -4,6 +4,7 @@
 #include "io/file.h"
 #include "persist/image.h"
 #include "persist/loader.h"
+#include "persist/pace.h"
 #include "persist/rdb_file.h"
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -266,6 +267,23 @@ Test(image, a_budget_of_keys_is_kept_to_within_a_bucket)
     }
     image_release(image);
     world_release(&world);
+}
+
+Test(image, a_pace_allows_so_many_keys_in_so_much_time)
+{
+    struct pace pace = {0};
+
+    cr_assert(pace_may(&pace, 1000));
+    pace_spend(&pace, 1000, 5, 200); /* five keys of 200 us */
+    cr_assert_not(pace_may(&pace, 1999));
+    cr_assert(pace_may(&pace, 2000));
+    pace_spend(&pace, 2000, 25, -10); /* a microsecond per ten keys: two, and five keys of credit */
+    cr_assert_not(pace_may(&pace, 2001));
+    cr_assert(pace_may(&pace, 2002));
+    pace_spend(&pace, 2002, 5, -10);
+    cr_assert_not(pace_may(&pace, 2002));
+    pace_spend(&pace, 2003, 1000, 0);
+    cr_assert(pace_may(&pace, 2003));
 }
 
 static void on_saved(void *context, const char *error, uint64_t bytes)

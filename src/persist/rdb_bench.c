@@ -1,8 +1,8 @@
 /* How fast RDB files are made and loaded.
  *   rdb_bench save KEYS VALUE_BYTES FILE     fills a store, saves it through an image, and by SAVE
  *   rdb_bench load FILE                      loads it on a thread
- *   rdb_bench dump FILE                      loads it, prints db, deadline, lengths, CRC and key per
- *                                            key
+ *   rdb_bench dump FILE                      loads it; per key prints db, deadline, length and CRC of
+ *                                            its DUMP payload, and the key
  *   rdb_bench copy FILE NEW-FILE             loads it and saves what it holds */
 #include "base/log.h"
 #include "base/mem.h"
@@ -10,6 +10,7 @@
 #include "persist/image.h"
 #include "persist/loader.h"
 #include "persist/rdb_file.h"
+#include "store/value_rdb.h"
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,13 +121,17 @@ static int save(size_t keys, size_t value_bytes, char *path)
 static void print_entry(void *context, void *item)
 {
     const struct entry *entry = item;
-    char scratch[NUM_INT64_CHARS];
-    struct span key = entry_key(entry), value = entry_string(entry, scratch);
+    struct span key = entry_key(entry);
     int64_t deadline = entry_deadline(entry);
+    struct buf payload = {0};
+    uint64_t crc;
 
-    printf("%d %lld %zu %zu %016llx %.*s\n", *(int *)context,
-           deadline == NO_DEADLINE ? -1LL : (long long)deadline, key.len, value.len,
-           (unsigned long long)crc64(0, value.ptr, value.len), (int)key.len, key.ptr);
+    value_dump(entry, true, &payload);
+    memcpy(&crc, payload.ptr + payload.len - sizeof crc, sizeof crc);
+    printf("%d %lld %zu %016llx %.*s\n", *(int *)context,
+           deadline == NO_DEADLINE ? -1LL : (long long)deadline, payload.len,
+           (unsigned long long)crc, (int)key.len, key.ptr);
+    buf_release(&payload);
 }
 
 static int save_loaded(struct loader_outcome *outcome, char *path)

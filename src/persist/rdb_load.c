@@ -270,12 +270,15 @@ static enum err read_parts(struct rdb_load *load)
 static enum err read_all(struct rdb_load *load)
 {
     struct loader_outcome *outcome = load->outcome;
+    bool summed = false;
 
     TRY(rdb_read_header(load->reader, &outcome->version));
     outcome->is_rdb = true;
     TRY(read_parts(load));
     TRY(insert_ahead(load));
-    TRY(rdb_read_end(load->reader, outcome->version));
+    TRY(rdb_read_end(load->reader, outcome->version, &summed));
+    if (!summed && outcome->version >= 5)
+        SAY(load, "RDB file was saved with checksum disabled: no check performed.");
     outcome->bytes = rdb_reader_offset(load->reader);
     outcome->has_repl = outcome->has_repl && outcome->repl_id[0] != '\0';
     return OK;

@@ -423,13 +423,15 @@ enum err rdb_read_header(struct rdb_reader *reader, int *version)
     return OK;
 }
 
-enum err rdb_read_end(struct rdb_reader *reader, int version)
+enum err rdb_read_end(struct rdb_reader *reader, int version, bool *summed)
 {
     uint64_t expected, stored;
 
+    *summed = false;
     if (version < 5) return OK;
     expected = rdb_reader_crc(reader);
     TRY(rdb_read_u64(reader, &stored));
+    *summed = stored != 0;
     if (!reader->checksum || stored == 0 || stored == expected) return OK;
     return rdb_fail(reader, ERR_CORRUPT,
                     "Wrong RDB checksum expected: (%llx) but got (%llx). RDB CRC error",

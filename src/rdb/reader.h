@@ -107,8 +107,8 @@ size_t rdb_reader_room(const struct rdb_reader *reader, uint64_t arrived, uint64
 
 /* Magic and version. ERR_CORRUPT: no RDB, or a version not in 1..RDB_VERSION. */
 enum err rdb_read_header(struct rdb_reader *reader, int *version);
-/* What stands behind the EOF opcode: compares the CRC (from version 5 on; a stored 0 is not
- * compared). */
-enum err rdb_read_end(struct rdb_reader *reader, int version);
+/* What stands behind the EOF opcode: compares the CRC (from version 5 on). A stored 0 is not compared:
+ * *summed is false then. */
+enum err rdb_read_end(struct rdb_reader *reader, int version, bool *summed);
 
 #endif

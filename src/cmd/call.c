@@ -4,14 +4,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum err call_fail(struct call *call, const char *format, ...)
+void call_set_error(struct call *call, const char *format, ...)
 {
     va_list arguments;
 
     va_start(arguments, format);
     vsnprintf(call->error, sizeof call->error, format, arguments);
     va_end(arguments);
-    return ERR_TEXT;
 }
 
 enum err call_arg_int64(struct call *call, int index, int64_t *out)
@@ -75,10 +74,23 @@ void call_put_int64(struct call *call, int index, int64_t value, int64_t ttl, st
     store_put_int64(call->store, call->db, &key, value, ttl, event);
 }
 
+void call_edit_string(struct call *call, int index, size_t len,
+                      void (*edit)(void *context, char *bytes, size_t len), void *context,
+                      struct event event)
+{
+    struct key key = call_key(call, index);
+    store_edit_string(call->store, call->db, &key, len, edit, context, event);
+}
+
 bool call_remove(struct call *call, int index, enum removal how, struct event event)
 {
     struct key key = call_key(call, index);
     return store_remove(call->store, call->db, &key, how, event);
+}
+
+void call_event(struct call *call, int index, struct event event)
+{
+    store_tell_event(call->store, call->db, event, call->argv[index]);
 }
 
 void call_effect(struct call *call, int argc, const struct span *argv)

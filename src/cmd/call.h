@@ -53,7 +53,9 @@ struct limits {
     const struct command_registry *commands; /* NULL: the table as it is, nothing renamed */
 };
 
-enum err call_fail(struct call *call, const char *format, ...)
+/* Fails with this text. A macro around the function, so that the compiler knows that it never is OK. */
+#define call_fail(call, ...) (call_set_error(call, __VA_ARGS__), ERR_TEXT)
+void call_set_error(struct call *call, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Arguments as numbers, with the command's usual errors. */
@@ -76,7 +78,12 @@ enum err call_find_write(struct call *call, int index, enum value_type type,
 void call_put_string(struct call *call, int index, struct span value, int64_t ttl,
                      struct event event);
 void call_put_int64(struct call *call, int index, int64_t value, int64_t ttl, struct event event);
+void call_edit_string(struct call *call, int index, size_t len,
+                      void (*edit)(void *context, char *bytes, size_t len), void *context,
+                      struct event event);
 bool call_remove(struct call *call, int index, enum removal how, struct event event);
+/* A further event of a change that has just passed the door: SET with EX says "set", then "expire". */
+void call_event(struct call *call, int index, struct event event);
 
 /* The canonical form of what this call changed (REPLICATES_EFFECT, MAY). Bytes are copied. Several calls state several
  * effects, in order. Effects in another database: set db first with call_effect_db. */

@@ -84,7 +84,6 @@ static inline void take_bucket(struct keyspace *keyspace, size_t index)
 }
 /* Tells the observers. */
 void store_tell_changed(struct store *store, int db, struct span name);
-void store_tell_event(struct store *store, int db, struct event event, struct span name);
 
 /* ---- store_reclaim.c ------------------------------------------------------------------------- */
 

@@ -1,8 +1,8 @@
 /* CONFIG. */
+#include "server/cmd_config.h"
 #include "base/log.h"
 #include "cmd/call.h"
 #include "handlers.h"
-#include "server/cmd_config.h"
 #include "server/config.h"
 
 struct listing {
@@ -37,7 +37,8 @@ enum err cmd_config_set(struct call *call)
 {
     char error[512];
 
-    if (!config_set(call_config(call), call->argv + 2, call->argc - 2, call_config_caller(call), error))
+    if (!config_set(call_config(call), call->argv + 2, call->argc - 2, call_config_caller(call),
+                    error))
         return call_fail(call, "%s", error);
     reply_ok(call->reply);
     return OK;

@@ -95,6 +95,8 @@ static enum err refusal(struct session *session, const struct parsed *request)
         return ERR_TEXT;
     if (!(session->flags & SESSION_AUTHENTICATED) && !(command->flags & CMD_NO_AUTH))
         return ERR_NO_AUTH;
+    if (server->over_maxmemory && !from_primary && has_flag(session, command, CMD_DENYOOM))
+        return ERR_OOM;
     if (!from_primary && writes) {
         if (writes_data && persistence_refuses_writes(server) && !server_is_replica(server))
             return ERR_MISCONF_RDB;

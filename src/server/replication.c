@@ -111,6 +111,11 @@ void replication_configure(struct server *server)
     to->announce_ip = from->replica_announce_ip;
     to->snapshots_max = SNAPSHOTS_MAX;
     journal_set_backlog(server->journal, (uint64_t)from->repl_backlog_size);
+    /* What replicas pin in memory: the log's ceiling, or their output limit where that is lower. */
+    uint64_t memory = (uint64_t)from->repl_log_memory_max;
+    uint64_t limit = from->client_output_buffer_limit.of[OUTPUT_REPLICA].hard_bytes;
+    if (limit != 0 && limit < memory) memory = limit;
+    journal_set_memory_max(server->journal, (size_t)memory);
 }
 
 void replication_start(struct server *server)

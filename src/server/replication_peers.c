@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/config.h"
 #include "server/persistence.h"
 
 #include <errno.h>
@@ -75,6 +76,8 @@ void peers_act(struct replication *replication, const struct repl_action *action
         check(peer->log != NULL);
         peer->feed_upto = action->offset;
         session->flags |= SESSION_REPLICA;
+        if (replication->server->config->repl_disable_tcp_nodelay)
+            socket_set_nodelay(session->watch.fd, false);
         return;
     case REPL_ATTACH:
         session->flags |= SESSION_REPLICA;

@@ -22,7 +22,6 @@ enum {
     EXPIRE_ITEMS_PER_TURN = 256, /* of active expiry, between two waits: well under a millisecond */
     EXPIRE_POLL_US = 16 * 1000,  /* granularity of the deadlines' wheel */
     LEASE_POLL_US = 1000,
-    JOURNAL_MEMORY_BYTES = 32 * 1024 * 1024,
 };
 
 void server_update_clock(struct server *server)
@@ -86,6 +85,17 @@ void server_update_policy(struct server *server)
         .databases = store_databases(server->store),
     };
     server->unit.open = !is_replica && journal_active(server->journal);
+}
+
+void server_update_memory(struct server *server)
+{
+    uint64_t maxmemory = server->config->maxmemory;
+
+    server->over_maxmemory = false;
+    if (maxmemory == 0 || (server_is_replica(server) && server->config->replica_ignore_maxmemory))
+        return;
+    size_t used = mem_used(), log = journal_memory(server->journal);
+    server->over_maxmemory = (used > log ? used - log : 0) > maxmemory;
 }
 
 void server_reset_stats(struct server *server)
@@ -284,7 +294,8 @@ struct server *server_new(struct config *config, struct command_registry *regist
         .dir = folder_path(server),
         .worker = server->file_worker,
         .backlog_bytes = (uint64_t)config->repl_backlog_size,
-        .memory_bytes_max = JOURNAL_MEMORY_BYTES,
+        .memory_bytes_max = (size_t)config->repl_log_memory_max,
+        .disk_bytes_max = config->repl_log_disk_max,
     };
     server->journal = journal_new(&journal);
     unit_init(&server->unit, server->journal);

@@ -118,6 +118,7 @@ struct server {
     struct pause pause;
     struct shutdown shutdown;
     int exit_code;
+    bool over_maxmemory;           /* as of the batch that runs */
     bool restart;        /* DEBUG RESTART: main executes the program anew */
     const char *pidfile; /* NULL: none was written */
     int oom_score_base;  /* what the process was started with */
@@ -137,6 +138,8 @@ bool server_is_replica(const struct server *server);
 /* Recomputes what depends on role, pause and configuration: store policy, unit.open, limits. */
 void server_update_policy(struct server *server);
 bool server_writes_paused(const struct server *server);
+/* Compares memory with maxmemory: once per batch. What replication holds does not count. */
+void server_update_memory(struct server *server);
 void server_reset_stats(struct server *server);
 bool server_uses_lfu(const struct server *server); /* maxmemory-policy */
 bool server_uses_lru(const struct server *server);

@@ -23,6 +23,8 @@ struct journal {
     struct worker *worker;
     uint64_t backlog_bytes, disk_bytes_max;
     size_t memory_bytes_max;
+    void (*hex)(void *context, char *out, size_t len);
+    void *hex_context;
 
     char id[REPLICATION_ID_LEN + 1];
     char second_id[REPLICATION_ID_LEN + 1];
@@ -32,7 +34,8 @@ struct journal {
     uint64_t published;  /* the spool's end; while inactive the end */
     struct buf tail;     /* behind `published`; not published yet */
     size_t tail_bytes;   /* of it that is appended: all, except while a caller writes in place */
-    int db;
+    int db;              /* that the bytes stand in, -1 unknown */
+    bool select_due;
 
     int64_t now_ms;
     int sample_count;
@@ -65,6 +68,7 @@ static void restart(struct journal *journal, uint64_t end, bool active)
     journal->published = end;
     journal->sample_count = 0;
     journal->db = -1;
+    journal->select_due = true;
     if (!active) return;
     journal->spool = spool_new(&(struct spool_options){
         .dir = journal->dir,
@@ -88,6 +92,8 @@ struct journal *journal_new(const struct journal_options *options)
     journal->backlog_bytes = options->backlog_bytes;
     journal->memory_bytes_max = options->memory_bytes_max;
     journal->disk_bytes_max = options->disk_bytes_max;
+    journal->hex = options->hex;
+    journal->hex_context = options->hex_context;
     journal_new_history(journal);
     return journal;
 }
@@ -139,6 +145,12 @@ static void set_id(char id[static REPLICATION_ID_LEN + 1], const char *from)
     memcpy(id, from, REPLICATION_ID_LEN + 1);
 }
 
+static void fresh_id(struct journal *journal)
+{
+    if (journal->hex != NULL) journal->hex(journal->hex_context, journal->id, REPLICATION_ID_LEN);
+    else random_hex(journal->id, REPLICATION_ID_LEN);
+}
+
 /* The current id ends here: it becomes the second one. */
 static void retire_id(struct journal *journal)
 {
@@ -149,15 +161,15 @@ static void retire_id(struct journal *journal)
 void journal_shift_id(struct journal *journal)
 {
     retire_id(journal);
-    random_hex(journal->id, REPLICATION_ID_LEN);
-    journal->db = -1;
+    fresh_id(journal);
+    journal->select_due = true;
 }
 
 void journal_new_history(struct journal *journal)
 {
-    random_hex(journal->id, REPLICATION_ID_LEN);
+    fresh_id(journal);
     forget_second(journal);
-    journal->db = -1;
+    journal->select_due = true;
 }
 
 void journal_adopt(struct journal *journal, const char *id, uint64_t offset)
@@ -295,12 +307,18 @@ void journal_publish(struct journal *journal)
 
 int journal_db(const struct journal *journal)
 {
+    return journal->select_due ? -1 : journal->db;
+}
+
+int journal_stream_db(const struct journal *journal)
+{
     return journal->db;
 }
 
 void journal_set_db(struct journal *journal, int db)
 {
-    journal->db = db;
+    journal->select_due = db < 0;
+    if (db >= 0) journal->db = db;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */

@@ -40,6 +40,9 @@ struct journal_options {
     size_t memory_bytes_max; /* ceiling for held bytes in memory, raised to hold the backlog; 0:
                                 none */
     uint64_t disk_bytes_max; /* 0: by free space, see spool */
+    /* Digits for ids; NULL: random_hex. For simulations, which replay from a seed. */
+    void (*hex)(void *context, char *out, size_t len);
+    void *hex_context;
 };
 struct journal *journal_new(const struct journal_options *options); /* fresh id, inactive, end 0 */
 void journal_free(struct journal *journal);                         /* all cursors are closed */
@@ -84,11 +87,13 @@ struct buf *journal_tail(struct journal *journal);
 void journal_appended(struct journal *journal, size_t len); /* `len` more bytes stand at the tail */
 void journal_publish(struct journal *journal);
 
-/* The database that the log stands in: the last SELECT in it, -1 when the next command needs one
- * first. It is -1 after everything that starts a history or a stretch for new readers: new,
- * shift_id, new_history, adopt, restore, activate, deactivate. Whoever appends or learns more says
- * so. */
+/* The database of the next command: the last SELECT in the log; -1 when the next command needs one
+ * first (start, promotion, snapshot start). */
 int journal_db(const struct journal *journal);
+/* The database that the log's bytes stand in, also while a SELECT is due: what a stream that goes on
+ * where the log ends means. A node that was promoted, wrote nothing and follows again needs it. -1 unknown. */
+int journal_stream_db(const struct journal *journal);
+/* -1: a SELECT is due. */
 void journal_set_db(struct journal *journal, int db);
 
 /* When bytes up to an offset were appended: for lag_ms. The time is set once per turn; a bounded

@@ -74,7 +74,7 @@ static bool run(struct apply *apply, int argc, const struct span *argv, struct a
         if (argc >= 2 && span_is(argv[1], "getack")) result->getack = true;
         return true;
     }
-    const int in = journal_db(apply->journal);
+    const int in = journal_stream_db(apply->journal);
     if (apply->executor.run(apply->executor.context, in < 0 ? 0 : in, argc, argv, reason))
         return true;
     /* With its name, since the node stops following because of it. */

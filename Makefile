@@ -52,7 +52,7 @@ BENCHES := $(foreach f,$(FLOORS),$(wildcard src/$(f)/*_bench.c))
 GENERATED := $(BUILD)/gen/commands.inc
 
 .DELETE_ON_ERROR:
-.PHONY: all install unit tidy clean fuzz race sim bench soak check-libraries
+.PHONY: all install unit tidy clean fuzz race sim sim-test bench soak check-libraries
 
 all: $(BUILD)/pando-server
 
@@ -105,6 +105,26 @@ $(BUILD)/race/%: $(BUILD)/obj/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# Simulation: seeded runs of whole nodes on a simulated network (tests/sim/sim.h).
+SEED ?= 1
+RUNS ?= 1
+SEEDS ?= 300
+SIM_OBJECTS := $(patsubst tests/%.c,$(BUILD)/tests/%.o,$(wildcard tests/sim/*.c))
+SIM_FLOORS  := base ds io proto rdb journal store repl persist
+SIM_LIBRARY := $(filter $(foreach f,$(SIM_FLOORS),$(BUILD)/obj/$(f)/%.o),$(LIBRARY)) $(BUILD)/obj/cmd/unit.o
+$(BUILD)/tests/%.o: tests/%.c | $(BUILD)/libraries.ok
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(CFLAGS) -Itests/sim -MMD -MP -c -o $@ $<
+$(BUILD)/sim: $(SIM_OBJECTS) $(SIM_LIBRARY)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+sim: $(BUILD)/sim
+	$(BUILD)/sim $(SEED) $(RUNS)
+# What ./test runs: so many seeds, some of them twice, and every broken rule found out.
+sim-test: $(BUILD)/sim
+	$(BUILD)/sim 1 $(SEEDS)
+	$(BUILD)/sim --replay 1 30
+	$(BUILD)/sim --mutations $(SEEDS)
+
 install: all
 	install -d "$(DESTDIR)$(PREFIX)/bin"
 	install -m 755 $(BUILD)/pando-server "$(DESTDIR)$(PREFIX)/bin/pando-server"
@@ -118,4 +138,4 @@ tidy:
 clean:
 	rm -rf build
 
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/tests -name '*.d' 2>/dev/null)

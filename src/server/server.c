@@ -183,10 +183,10 @@ static int64_t sooner(int64_t a_us, int64_t b_us)
     return b_us < 0 || a_us < b_us ? a_us : b_us;
 }
 
-/* Keys whose time has come. Returns when to look again. */
+/* Keys whose time has come; where none may be removed (replica, pause) the wheels are kept tidy.
+ * Returns when to look again. */
 static int64_t expire_slice(struct server *server)
 {
-    if (server_is_replica(server) || store_policy(server->store)->expire_paused) return -1;
     int64_t next_ms = store_next_deadline(server->store);
     if (next_ms == INT64_MAX) return -1;
     if (next_ms > server->now_ms) {
@@ -194,12 +194,12 @@ static int64_t expire_slice(struct server *server)
         return delay_us < EXPIRE_POLL_US ? EXPIRE_POLL_US : delay_us;
     }
     int64_t from_us = clock_monotonic_us();
-    size_t looked_at = store_expire_due(server->store, server->now_ms, EXPIRE_ITEMS_PER_TURN);
+    store_expire_due(server->store, server->now_ms, EXPIRE_ITEMS_PER_TURN);
     unit_commit(&server->unit);
     int64_t took_us = clock_monotonic_us() - from_us;
     store_stats(server->store)->expire_cycle_us += (uint64_t)took_us;
     latency_add_event(server, LATENCY_EXPIRE_CYCLE, took_us / 1000);
-    return looked_at >= EXPIRE_ITEMS_PER_TURN ? 0 : EXPIRE_POLL_US;
+    return store_next_deadline(server->store) <= server->now_ms ? 0 : EXPIRE_POLL_US;
 }
 
 static int64_t before_wait(void *context)

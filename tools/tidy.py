@@ -63,7 +63,7 @@ class Source:
         parts = self.path.parts
         self.floor = parts[1] if parts[0] == "src" and len(parts) > 2 else None
         stem = self.path.stem
-        self.is_test = stem.endswith(("_test", "_fuzz", "_bench"))
+        self.is_test = stem.endswith(("_test", "_fuzz", "_bench", "_race"))
 
     def line_of(self, position):
         return self.text.count("\n", 0, position) + 1

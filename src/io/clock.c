@@ -28,7 +28,16 @@ int64_t clock_monotonic_us(void)
 
 void clock_block_us(int64_t us)
 {
-    struct timespec left = {.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000};
+    struct timespec left = {.tv_sec = (time_t)(us / 1000000),
+                            .tv_nsec = (long)(us % 1000000) * 1000};
 
     while (nanosleep(&left, &left) != 0 && errno == EINTR) continue;
+}
+
+void clock_wait_us(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t at_most_us)
+{
+    int64_t until_us = clock_monotonic_us() + at_most_us;
+    struct timespec until = {until_us / 1000000, until_us % 1000000 * 1000};
+
+    pthread_cond_clockwait(cond, lock, CLOCK_MONOTONIC, &until);
 }

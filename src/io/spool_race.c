@@ -4,6 +4,7 @@
  * Every byte is compared. Prints the rounds done in argv[1] seconds (default 20). */
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "base/random.h"
 #include "io/clock.h"
 #include "io/spool.h"
@@ -164,9 +165,11 @@ static void round_of(uint64_t seed)
 
 int main(int argc, char **argv)
 {
-    int64_t until = clock_monotonic_ms() + 1000 * (argc > 1 ? atoi(argv[1]) : 20);
+    int64_t seconds = 20, until;
     uint64_t seed = 1;
 
+    if (argc > 1) check(num_parse_int64(span_of_cstr(argv[1]), &seconds));
+    until = clock_monotonic_ms() + 1000 * seconds;
     for (; clock_monotonic_ms() < until; seed++) round_of(seed);
     printf("spool_race: %d rounds\n", (int)seed - 1);
     return 0;

@@ -1,17 +1,17 @@
 #include "persist/image.h"
 #include "base/check.h"
 #include "base/mem.h"
+#include "io/clock.h"
 #include "persist/encoder.h"
 #include "store/snapshot.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <time.h>
 
 #define PIECE_BYTES       (256 * 1024) /* records are read from their spool in pieces of this */
 #define PRESSURE_HIGH     150          /* spool_pressure: the encoder pauses */
 #define PRESSURE_HOPELESS 400 /* of the records, where the disk takes no more: the image ends */
-#define PRESSURE_WAIT_NS  (5 * 1000 * 1000)
+#define PRESSURE_WAIT_US  5000
 
 struct lease {
     struct entry *entry; /* a copy */
@@ -137,16 +137,8 @@ static void wait_for_room(struct image *image)
 {
     while (!image->stop && spool_pressure(image->rdb) >= PRESSURE_HIGH) {
         if (spool_failed(image->rdb) != OK) spool_release_head(image->rdb);
-        struct timespec until;
-
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += PRESSURE_WAIT_NS;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_nsec -= 1000000000;
-            until.tv_sec++;
-        }
         pthread_mutex_lock(&image->lock);
-        if (!image->stop) pthread_cond_timedwait(&image->stopping, &image->lock, &until);
+        if (!image->stop) clock_wait_us(&image->stopping, &image->lock, PRESSURE_WAIT_US);
         pthread_mutex_unlock(&image->lock);
     }
 }

@@ -4,6 +4,7 @@
  * complete file holds exactly what the store held. Prints the rounds done in argv[1] seconds. */
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "base/random.h"
 #include "io/clock.h"
 #include "persist/image.h"
@@ -176,10 +177,12 @@ static void round_of(uint64_t seed, const char *dir)
 
 int main(int argc, char **argv)
 {
-    int64_t end_us = clock_monotonic_us() + (argc > 1 ? atoi(argv[1]) : 20) * 1000000LL;
+    int64_t seconds = 20, end_us;
     char dir[] = "/tmp/pando-race-XXXXXX";
     uint64_t seed = 0;
 
+    if (argc > 1) check(num_parse_int64(span_of_cstr(argv[1]), &seconds));
+    end_us = clock_monotonic_us() + seconds * 1000000;
     check(mkdtemp(dir) != NULL);
     while (clock_monotonic_us() < end_us) round_of(++seed, dir);
     rmdir(dir);

@@ -33,7 +33,7 @@ static void world_init(struct world *world)
     world->worker = worker_new("files", world->loop);
     world->store = store_new(16, &secret, NOW_MS);
     store_set_now(world->store, NOW_MS);
-    strcpy(world->dir, "/tmp/pando-image-XXXXXX");
+    snprintf(world->dir, sizeof world->dir, "/tmp/pando-image-XXXXXX");
     cr_assert_not_null(mkdtemp(world->dir));
 }
 

@@ -11,7 +11,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <time.h>
 
 struct loader {
     struct loader_options options;
@@ -88,15 +87,10 @@ static bool pause_for_delay(void *context, uint64_t keys)
     pace_spend(&loader->pace, clock_monotonic_us(), keys, delay_us);
     pthread_mutex_lock(&loader->lock);
     while (!loader->stop && loader->key_delay_us == delay_us) {
-        struct timespec until;
         int64_t wait_us = loader->pace.due_us - clock_monotonic_us();
 
         if (wait_us <= 0) break;
-        clock_gettime(CLOCK_REALTIME, &until);
-        int64_t ns = until.tv_nsec + (wait_us % 1000000) * 1000;
-        until.tv_sec += wait_us / 1000000 + ns / 1000000000;
-        until.tv_nsec = ns % 1000000000;
-        pthread_cond_timedwait(&loader->changed, &loader->lock, &until);
+        clock_wait_us(&loader->changed, &loader->lock, wait_us);
     }
     pthread_mutex_unlock(&loader->lock);
     return !loader->stop;

@@ -26,36 +26,38 @@ static uint64_t load(const char *ptr, size_t len)
     return word;
 }
 
-/* A name's first and last bytes as two folded words; words_of() in tools/commands.py does the same.
- * Bytes between them are not hashed: the comparison behind the one probe looks at all. */
-static inline void name_words(struct span name, uint64_t *first, uint64_t *last)
+/* A name's first and last bytes as two folded words; words_of() in tools/commands.py does the same. Up
+ * to COVERED_LENGTH bytes they hold the whole name. */
+#define COVERED_LENGTH 16
+struct name_words {
+    uint64_t first, last;
+};
+
+static inline struct name_words words_of(struct span name)
 {
     const char *ptr = name.ptr;
     size_t len = name.len;
 
-    if (len >= 8) {
-        *first = fold(load(ptr, 8));
-        *last = fold(load(ptr + len - 8, 8));
-    } else if (len >= 4) {
-        *first = fold(load(ptr, 4));
-        *last = fold(load(ptr + len - 4, 4));
-    } else {
-        *first = fold((uint64_t)(uint8_t)ptr[0] | (uint64_t)(uint8_t)ptr[len / 2] << 8 |
-                      (uint64_t)(uint8_t)ptr[len - 1] << 16);
-        *last = 0;
-    }
+    if (len >= 8) return (struct name_words){fold(load(ptr, 8)), fold(load(ptr + len - 8, 8))};
+    if (len >= 4) return (struct name_words){fold(load(ptr, 4)), fold(load(ptr + len - 4, 4))};
+    return (struct name_words){fold((uint64_t)(uint8_t)ptr[0] |
+                                    (uint64_t)(uint8_t)ptr[len / 2] << 8 |
+                                    (uint64_t)(uint8_t)ptr[len - 1] << 16),
+                               0};
 }
 
 const struct command *command_find(struct span name)
 {
-    uint64_t first, last, hash;
+    const struct command *command;
+    struct name_words words, known;
     unsigned __int128 product;
+    uint64_t hash;
     unsigned slot, row;
 
     if (name.len == 0) return NULL;
-    name_words(name, &first, &last);
-    product =
-        (unsigned __int128)(first ^ command_hash.seed ^ name.len) * (last ^ 0x9e3779b97f4a7c15ull);
+    words = words_of(name);
+    product = (unsigned __int128)(words.first ^ command_hash.seed ^ name.len) *
+              (words.last ^ 0x9e3779b97f4a7c15ull);
     hash = (uint64_t)product ^ (uint64_t)(product >> 64);
     slot = ((uint32_t)(hash >> 32) ^
             command_hash.displacements[hash & command_hash.displacement_mask]) &
@@ -63,9 +65,12 @@ const struct command *command_find(struct span name)
     row = command_hash.slots[slot];
     if (row == 0) return NULL;
 
-    const struct command *command = &command_table[row - 1];
-    struct span known = {command->name, command->name_length};
-    return span_equal_nocase(name, known) ? command : NULL;
+    command = &command_table[row - 1];
+    if (command->name_length != name.len) return NULL;
+    known = words_of(span_of(command->name, name.len));
+    if (words.first != known.first || words.last != known.last) return NULL;
+    if (name.len <= COVERED_LENGTH) return command;
+    return span_equal_nocase(name, span_of(command->name, name.len)) ? command : NULL;
 }
 
 const struct command *command_find_sub(const struct command *container, struct span word)

@@ -56,11 +56,16 @@ bool command_is_callable(const struct command_registry *registry, const struct c
     return false;
 }
 
-static void add_alias(struct command_registry *registry, struct span name,
+static void give_name(struct command_registry *registry, struct span name,
                       const struct command *command)
 {
-    char *copy = mem_alloc(name.len);
+    char *copy;
 
+    if (command_find(name) == command) { /* its own */
+        registry->hidden[command->id] = false;
+        return;
+    }
+    copy = mem_alloc(name.len);
     memcpy(copy, name.ptr, name.len);
     if (registry->alias_count == registry->alias_capacity) {
         registry->alias_capacity = 2 * registry->alias_capacity + 4;
@@ -88,11 +93,9 @@ enum rename_result command_rename(struct command_registry *registry, struct span
     }
     if (new_name.len == 0) return RENAME_OK;
     if (command_lookup(registry, new_name) != NULL) {
-        add_alias(registry, name, command); /* as it was */
+        give_name(registry, name, command); /* as it was */
         return RENAME_TAKEN;
     }
-    if (command_find(new_name) == command)
-        registry->hidden[command->id] = false; /* back to its own name */
-    else add_alias(registry, new_name, command);
+    give_name(registry, new_name, command);
     return RENAME_OK;
 }

@@ -163,12 +163,24 @@ void deadlines_forget(struct deadlines *d, uint64_t hash, int64_t deadline_ms)
 
 /* ---- time ------------------------------------------------------------------------------------ */
 
+/* Announces the items that come up some turns from now; at first also those before them. */
+static void announce(const struct hash_list *list, bool first, const struct deadlines_owner *owner)
+{
+    uint64_t hash;
+    if (owner->prefetch == NULL) return;
+    for (uint32_t ahead = first ? 1 : PREFETCH_FAR; ahead <= PREFETCH_FAR; ahead++)
+        if (hash_list_peek(list, ahead, &hash)) owner->prefetch(owner->context, hash, true);
+    for (uint32_t ahead = first ? 1 : PREFETCH_NEAR; ahead <= PREFETCH_NEAR; ahead++)
+        if (hash_list_peek(list, ahead, &hash)) owner->prefetch(owner->context, hash, false);
+}
+
 /* Expires the items of a slot of level 0. The owner is told the slot's own time: a key that has moved away
  * comes up again in its own order, also when the wheel is late. False: the owner said WAIT. */
 static bool fire(struct deadlines *d, struct spot spot, int64_t now_ms, size_t budget,
                  const struct deadlines_owner *owner, size_t *used)
 {
     while (*used < budget && deadlines_list(d, spot)->count > 0) {
+        announce(deadlines_list(d, spot), false, owner);
         uint64_t hash = pop(d, spot);
         int64_t deadline_ms;
         ++*used;
@@ -201,6 +213,7 @@ static void distribute(struct deadlines *d, struct spot spot, size_t budget,
                        const struct deadlines_owner *owner, size_t *used)
 {
     while (*used < budget && deadlines_list(d, spot)->count > 0) {
+        announce(deadlines_list(d, spot), false, owner);
         uint64_t hash = pop(d, spot);
         int64_t deadline_ms;
         ++*used;
@@ -264,7 +277,10 @@ size_t deadlines_advance(struct deadlines *d, int64_t now_ms, size_t budget,
             }
         }
         if (deadlines_sweep_holds(d, spot)) deadlines_sweep_return(d);
-        if (!entered) d->tick = spot.start;
+        if (!entered) {
+            d->tick = spot.start;
+            announce(deadlines_list(d, spot), true, owner);
+        }
         if (spot.level > 0) distribute(d, spot, budget, owner, &used);
         else if (!fire(d, spot, now_ms, budget, owner, &used)) break;
     }

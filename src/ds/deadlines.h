@@ -67,6 +67,9 @@ struct deadlines_owner {
      * is removed. Otherwise it may call deadlines_add and deadlines_forget. */
     enum deadline_verdict (*due)(void *context, uint64_t hash, int64_t now_ms,
                                  int64_t *deadline_ms);
+    /* Optional: the owner will be asked for this hash soon; what it reads first (far: true, a bucket)
+     * and what that leads to (false, an entry) can be loaded now. Called once with each. */
+    void (*prefetch)(void *context, uint64_t hash, bool far);
     void *context;
 };
 

@@ -160,7 +160,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct model model;
     model = (struct model){.now_ms = 1700000000000};
-    model.owner = (struct deadlines_owner){on_due, &model};
+    model.owner = (struct deadlines_owner){on_due, NULL, &model};
     model.deadlines = deadlines_new(model.now_ms);
     for (size_t i = 0; i < KEYS; i++) model.keys[i].deadline_ms = NONE;
 

@@ -11,6 +11,9 @@ enum {
     LEVELS = 11, /* 66 bits: every Unix time in ms */
 };
 
+/* How many look-ups ahead the owner is told what to load. */
+enum { PREFETCH_FAR = 12, PREFETCH_NEAR = 6 };
+
 struct level {
     uint64_t occupied; /* bit per slot: its list is not empty, or the sweep holds it */
     struct hash_list slots[SLOTS];

@@ -185,10 +185,17 @@ static size_t deal_end(struct sweep *sweep)
 /* Asks for one item of the batch. */
 static size_t ask_one(struct deadlines *d, const struct deadlines_owner *owner)
 {
+    const uint64_t *batch = d->sweep->batch;
+    size_t left = --d->sweep->batch_count;
     struct spot from = d->sweep->spot;
-    uint64_t hash = d->sweep->batch[--d->sweep->batch_count];
+    uint64_t hash = batch[left];
     int64_t deadline_ms;
 
+    if (owner->prefetch != NULL) {
+        if (left >= PREFETCH_FAR) owner->prefetch(owner->context, batch[left - PREFETCH_FAR], true);
+        if (left >= PREFETCH_NEAR)
+            owner->prefetch(owner->context, batch[left - PREFETCH_NEAR], false);
+    }
     d->items--;
     if (deadlines_ask(owner, hash, &deadline_ms)) {
         struct spot spot = deadlines_spot(d, deadlines_tick_of(d, deadline_ms));

@@ -54,7 +54,7 @@ static struct owner *new_owner(size_t keys)
     for (size_t i = 0; i < keys; i++) owner->deadline_ms[i] = NONE;
     owner->now_ms = START_MS;
     owner->deadlines = deadlines_new(START_MS);
-    owner->calls = (struct deadlines_owner){due, owner};
+    owner->calls = (struct deadlines_owner){due, NULL, owner};
     return owner;
 }
 

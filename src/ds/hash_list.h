@@ -26,6 +26,15 @@ void hash_list_push(struct hash_list *list, uint64_t hash, size_t *bytes);
 uint64_t hash_list_pop(struct hash_list *list, size_t *bytes); /* must not be empty */
 void hash_list_clear(struct hash_list *list, size_t *bytes);
 
+/* The hash that the pop after `ahead` others will return, where it is in the same block. */
+static inline bool hash_list_peek(const struct hash_list *list, uint32_t ahead, uint64_t *hash)
+{
+    const struct hash_block *block = list->head;
+    if (block == NULL || block->count <= ahead) return false;
+    *hash = block->hashes[block->count - 1 - ahead];
+    return true;
+}
+
 /* Moves all of `from` behind `into`, in constant time. */
 void hash_list_splice(struct hash_list *into, struct hash_list *from);
 

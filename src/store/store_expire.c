@@ -59,6 +59,14 @@ static enum deadline_verdict on_due(void *context, uint64_t hash, int64_t now_ms
     return DEADLINE_EXPIRED;
 }
 
+static void on_prefetch(void *context, uint64_t hash, bool far)
+{
+    const struct turn *turn = context;
+    const struct table *table = keyspace_of(turn->store, turn->db)->table;
+    if (far) table_prefetch_bucket(table, hash);
+    else table_prefetch_items(table, hash);
+}
+
 size_t store_expire_due(struct store *store, int64_t now_ms, size_t budget_items)
 {
     int64_t since = store_next_deadline(store);
@@ -67,7 +75,7 @@ size_t store_expire_due(struct store *store, int64_t now_ms, size_t budget_items
     store->expiry_waits = false;
 
     struct turn turn = {.store = store};
-    struct deadlines_owner owner = {on_due, &turn};
+    struct deadlines_owner owner = {on_due, on_prefetch, &turn};
     int64_t next = INT64_MAX; /* over the databases that have nothing due any more */
     int idle = 0;             /* how many of them in a row */
     while (budget_items > 0 && idle < store->databases) {

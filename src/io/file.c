@@ -326,3 +326,63 @@ int file_write_text(const char *path, const char *text)
     close(fd);
     return error;
 }
+
+/* ---- memory of the system ---------------------------------------------------------------------- */
+
+static uint64_t read_number(const char *path)
+{
+    char text[64];
+    uint64_t number;
+    int len = file_read_text(path, text, sizeof text);
+
+    while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' ')) len--;
+    return len > 0 && num_parse_uint64(span_of(text, (size_t)len), &number) ? number : UINT64_MAX;
+}
+
+static uint64_t available_of_system(void)
+{
+    char text[4096];
+    uint64_t kilobytes;
+
+    if (file_read_text("/proc/meminfo", text, sizeof text) <= 0) return UINT64_MAX;
+    const char *at = strstr(text, "MemAvailable:");
+    if (at == NULL) return UINT64_MAX;
+    at += strlen("MemAvailable:");
+    at += strspn(at, " ");
+    if (!num_parse_uint64(span_of(at, strspn(at, "0123456789")), &kilobytes)) return UINT64_MAX;
+    return kilobytes * 1024;
+}
+
+/* The group of this process, version 2: "0::/path". A limit of a parent counts too. */
+static uint64_t available_of_group(void)
+{
+    char text[4096], path[4400];
+    uint64_t least = UINT64_MAX;
+
+    if (file_read_text("/proc/self/cgroup", text, sizeof text) <= 0) return UINT64_MAX;
+    char *group = strstr(text, "0::");
+    if (group == NULL) return UINT64_MAX;
+    group += 3;
+    group[strcspn(group, "\n")] = '\0';
+    for (;;) {
+        snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.max", group);
+        uint64_t most = read_number(path);
+        snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.current", group);
+        uint64_t used = read_number(path);
+        if (most != UINT64_MAX && used != UINT64_MAX) {
+            uint64_t left = most > used ? most - used : 0;
+            if (left < least) least = left;
+        }
+        char *slash = strrchr(group, '/');
+        if (slash == NULL || group[0] == '\0') break;
+        *slash = '\0';
+    }
+    return least;
+}
+
+uint64_t file_memory_available(void)
+{
+    uint64_t system = available_of_system(), group = available_of_group();
+
+    return system < group ? system : group;
+}

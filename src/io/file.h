@@ -56,4 +56,8 @@ int file_read_text(const char *path, char *out,
 int file_write_text(const char *path,
                     const char *text); /* 0 or -errno; creates or truncates, 0644 */
 
+/* Bytes of memory that this process may still take: MemAvailable, or what its control group leaves where that is less.
+ * UINT64_MAX where neither is known. */
+uint64_t file_memory_available(void);
+
 #endif

@@ -116,7 +116,6 @@ static enum err refusal(struct session *session, const struct parsed *request)
     enum err stale = from_primary ? OK : replication_stale(server, command);
     if (stale != OK) return stale;
     if (server->loading && !(command->flags & CMD_LOADING)) return ERR_LOADING;
-    if (server->async_loading && command->flags & CMD_NO_ASYNC_LOADING) return ERR_LOADING;
     return OK;
 }
 

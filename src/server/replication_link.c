@@ -4,6 +4,9 @@
  *   repl-diskless-load disabled      IMAGE_BYTES -> temporary file -> IMAGE_END: synced -> loader reads it -> renamed
  *   swapdb, on-empty-db              IMAGE_BYTES -> loader's queue -> loader thread
  *
+ * Room is checked first: where old and new data do not fit side by side, the snapshot is stored, verified as a whole,
+ * and only then the old data goes (and LOADING is answered).
+ *
  * Either way the loader builds keyspaces that nobody sees; ADOPT puts them in place of the old ones. While file or loader
  * cannot take more, the socket is not read. */
 #include "server/replication.h"
@@ -13,6 +16,7 @@
 #include "base/mem.h"
 #include "io/file.h"
 #include "io/sync_file.h"
+#include "persist/room.h"
 #include "server/config.h"
 #include "server/persistence.h"
 
@@ -35,6 +39,8 @@ struct link {
 
     /* an image on its way */
     bool to_file, loading, whole; /* whole: IMAGE_END came */
+    bool chosen;                  /* the way was chosen, by the first bytes */
+    bool no_room;                 /* for old and new side by side: the old data goes first */
     bool full;                    /* file or loader take no more for now */
     struct sync_file *file;
     struct loader *loader;
@@ -65,7 +71,9 @@ static void drop_image(struct link *link)
     link->file = NULL;
     link->has_outcome = link->loading = link->whole = link->full = link->to_file = false;
     buf_release(&link->held);
+    if (link->no_room) link->replication->server->loading = false;
     link->replication->server->async_loading = false;
+    link->chosen = link->no_room = false;
 }
 
 static void disconnect(struct link *link)
@@ -327,10 +335,53 @@ static void loader_settings(struct link *link, struct loader_options *options)
     };
 }
 
+static void load_file(struct link *link)
+{
+    struct loader_options options;
+
+    loader_settings(link, &options);
+    link->replication->server->async_loading = !link->no_room;
+    link->loader = loader_open_file(sync_file_path(link->file), &options);
+}
+
+/* A check of the whole file on the file worker; the link may have dropped the image meanwhile. */
+struct verifying {
+    struct link *link;
+    struct sync_file *file;
+    char path[64], error[128];
+    bool whole;
+};
+
+static void verify_work(void *context)
+{
+    struct verifying *verifying = context;
+
+    verifying->whole = room_verify_file(verifying->path, verifying->error);
+}
+
+static void verified(void *context)
+{
+    struct verifying *verifying = context;
+    struct link *link = verifying->link;
+    struct server *server = link->replication->server;
+    bool current = link->file == verifying->file && link->no_room;
+
+    if (current && verifying->whole) {
+        log_warning("The snapshot is whole: the old data goes now");
+        store_flush(server->store, -1, false);
+        server->loading = true;
+        load_file(link);
+    } else if (current) {
+        char reason[160];
+        snprintf(reason, sizeof reason, "the stored snapshot is not whole: %s", verifying->error);
+        tell_failed(link, reason);
+    }
+    mem_free(verifying);
+}
+
 static void on_file_done(void *context, const char *error)
 {
     struct link *link = context;
-    struct loader_options options;
 
     if (error[0] != '\0') {
         char reason[128];
@@ -338,8 +389,14 @@ static void on_file_done(void *context, const char *error)
         tell_failed(link, reason);
         return;
     }
-    loader_settings(link, &options);
-    link->loader = loader_open_file(sync_file_path(link->file), &options);
+    if (!link->no_room) {
+        load_file(link);
+        return;
+    }
+    struct verifying *verifying = mem_zalloc(sizeof *verifying);
+    *verifying = (struct verifying){.link = link, .file = link->file};
+    snprintf(verifying->path, sizeof verifying->path, "%s", sync_file_path(link->file));
+    worker_submit(link->replication->server->file_worker, verify_work, verified, verifying);
 }
 
 static bool store_is_empty(const struct server *server)
@@ -351,14 +408,36 @@ static bool store_is_empty(const struct server *server)
 
 static void image_begin(struct link *link, int64_t size)
 {
+    drop_image(link);
+    link->loading = true;
+    link->image_size = size < 0 ? UINT64_MAX : (uint64_t)size;
+}
+
+/* Whether the snapshot fits beside the data, by what its first bytes say of the sender's memory. */
+static bool has_room(struct link *link, struct span head)
+{
+    const struct server *server = link->replication->server;
+    uint64_t needed = room_image_memory(head), available = file_memory_available();
+
+    if (server->config->repl_load_memory_max != 0) available = server->config->repl_load_memory_max;
+    if (store_is_empty(server) || needed <= available) return true;
+    log_warning("The snapshot needs %llu bytes and %llu are available: it is stored and verified "
+                "first, then "
+                "the old data goes",
+                (unsigned long long)needed, (unsigned long long)available);
+    return false;
+}
+
+/* Chooses between file and socket when the first bytes are there. */
+static void choose_way(struct link *link, struct span head)
+{
     struct server *server = link->replication->server;
     int mode = server->config->repl_diskless_load;
     struct loader_options options;
 
-    drop_image(link);
-    link->loading = true;
-    link->image_size = size < 0 ? UINT64_MAX : (uint64_t)size;
-    link->to_file = mode == DISKLESS_LOAD_DISABLED ||
+    link->chosen = true;
+    link->no_room = !has_room(link, head);
+    link->to_file = link->no_room || mode == DISKLESS_LOAD_DISABLED ||
                     (mode == DISKLESS_LOAD_ON_EMPTY_DB && !store_is_empty(server));
     if (link->to_file) {
         link->file = sync_file_open(server->file_worker, (long long)(server->now_ms / 1000),
@@ -369,6 +448,7 @@ static void image_begin(struct link *link, int64_t size)
         link->to_file = link->file != NULL;
     }
     if (link->to_file) return;
+    link->no_room = false;
     loader_settings(link, &options);
     link->loader = loader_open_feed(link->image_size, &options);
     server->async_loading = true;
@@ -376,6 +456,7 @@ static void image_begin(struct link *link, int64_t size)
 
 static void image_bytes(struct link *link, struct span bytes)
 {
+    if (!link->chosen) choose_way(link, bytes);
     if (link->to_file) {
         if (!sync_file_write(link->file, bytes)) link->full = true;
     } else if (link->loader != NULL) {
@@ -393,6 +474,7 @@ static void image_end(struct link *link)
     struct replication *replication = link->replication;
 
     link->whole = true;
+    if (!link->chosen) choose_way(link, SPAN("")); /* an image without a byte: the loader says so */
     if (link->to_file) sync_file_finish(link->file);
     else if (link->loader != NULL) feed_held(link);
     else if (link->has_outcome && link->outcome.err == OK)
@@ -432,7 +514,6 @@ static void adopt(struct link *link, struct span id, uint64_t offset)
         }
         link->file = NULL;
     }
-    log_notice("MASTER <-> REPLICA sync: Finished with success");
     drop_image(link);
 }
 

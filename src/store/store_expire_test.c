@@ -7,7 +7,7 @@ static void start_with_expired(struct fixture *f)
     set(f, 0, "k", "v", NOW + 10);
     store_set_now(f->store, NOW + 11);
     store_set_dirty(f->store, 0);
-    listen(f);
+    write_down(f);
 }
 
 Test(expiry, begins_when_the_deadline_lies_behind)
@@ -151,7 +151,7 @@ Test(expiry, goes_in_order_of_deadline)
     set(&f, 0, "a", "v", NOW + 1000);
     set(&f, 0, "b", "v", NOW + 20000);
     set(&f, 0, "later", "v", NOW + 90000000);
-    listen(&f);
+    write_down(&f);
     store_set_now(f.store, NOW + 4000000);
     cr_assert_eq(store_expire_due(f.store, NOW + 4000000, 1000), 3);
     expect_told(&f,

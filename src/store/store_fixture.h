@@ -53,7 +53,7 @@ static inline struct fixture start(void)
     return (struct fixture){.store = store_new(4, &secret, NOW)};
 }
 
-static inline void listen(struct fixture *fixture)
+static inline void write_down(struct fixture *fixture)
 {
     struct store_observer observer = {on_changed, on_replacing, on_event,
                                       on_ready,   on_effect,    fixture};

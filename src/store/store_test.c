@@ -6,7 +6,7 @@
 Test(store, counts_and_tells_each_write_once_in_order)
 {
     struct fixture f = start();
-    listen(&f);
+    write_down(&f);
     set(&f, 1, "k", "v", TTL_CLEAR);
     expect_told(&f, "1:~:k 1:new:k 1:set:k");
     set(&f, 1, "k", "w", TTL_CLEAR);
@@ -35,7 +35,7 @@ Test(store, works_without_an_observer_and_with_no_event)
     struct fixture f = start();
     struct key k = key_of(&f, "k");
     store_put_string(f.store, 0, &k, SPAN("v"), TTL_CLEAR, NO_EVENT);
-    listen(&f);
+    write_down(&f);
     store_put_string(f.store, 0, &k, SPAN("w"), TTL_CLEAR, NO_EVENT);
     expect_told(&f, "0:~:k");
     finish(&f);
@@ -92,7 +92,7 @@ Test(store, counts_hits_and_misses_of_reads_only)
 {
     struct fixture f = start();
     set(&f, 0, "k", "v", TTL_CLEAR);
-    listen(&f);
+    write_down(&f);
     const struct store_stats *stats = store_stats(f.store);
     find(&f, 0, "k", 0);
     find(&f, 0, "k", FIND_WRITE);
@@ -119,7 +119,7 @@ Test(store, flushes_swaps_and_replaces_whole_tables)
     set(&f, 0, "b", "0", TTL_CLEAR);
     set(&f, 1, "a", "1", NOW + 50);
     store_set_dirty(f.store, 0);
-    listen(&f);
+    write_down(&f);
 
     store_swap(f.store, 0, 1);
     expect_told(&f, "0:replacing:2>1 1:replacing:1>2");

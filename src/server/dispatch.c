@@ -177,7 +177,7 @@ void dispatch_call(struct session *session, const struct parsed *request, unsign
     server->current = outer;
 
     int64_t took_us = clock_monotonic_us() - from_us;
-    bool changed = store_dirty(server->store) != dirty;
+    bool changed = store_dirty(server->store) > dirty; /* SAVE sets it back: no change */
     check(!changed || command->replicates != REPLICATES_NONE);
     if (err != OK) reply_error(&session->reply, err == ERR_TEXT ? call.error : err_text(err));
     if (changed && session->db == db) state_effects(server, session, request, changed);

@@ -46,6 +46,21 @@ static void reject_unknown(struct session *session, const struct parsed *request
                  name_len, request->argv[0].ptr, preview);
 }
 
+/* The container is named as it was called: it may have been renamed. */
+static void reject_subcommand(struct session *session, const struct parsed *request)
+{
+    struct span container = request->argv[0], word = request->argv[1];
+    char upper[128];
+    int len = (int)(container.len < sizeof upper ? container.len : sizeof upper);
+
+    for (int i = 0; i < len; i++) {
+        char c = container.ptr[i];
+        upper[i] = c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
+    }
+    reply_errorf(&session->reply, "ERR unknown subcommand '%.*s'. Try %.*s HELP.",
+                 word.len < 128 ? (int)word.len : 128, word.ptr, len, upper);
+}
+
 static bool is_unknown(struct session *session, const struct parsed *request)
 {
     const struct command *command = request->command;
@@ -54,17 +69,8 @@ static bool is_unknown(struct session *session, const struct parsed *request)
         reject_unknown(session, request);
         return true;
     }
-    if (command->run == NULL && command->subcommand_count > 0 && request->argc >= 2) {
-        int len = request->argv[1].len < 128 ? (int)request->argv[1].len : 128;
-        char upper[64];
-        size_t n = 0;
-        for (; command->name[n] != '\0' && n < sizeof upper - 1; n++) {
-            char c = command->name[n];
-            upper[n] = c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
-        }
-        upper[n] = '\0';
-        reply_errorf(&session->reply, "ERR unknown subcommand '%.*s'. Try %s HELP.", len,
-                     request->argv[1].ptr, upper);
+    if (command->subcommand_count > 0 && request->argc >= 2) {
+        reject_subcommand(session, request);
         return true;
     }
     int arity = command->arity;

@@ -83,6 +83,7 @@ void server_update_policy(struct server *server)
         .shares_integers =
             config->maxmemory == 0 || !(server_uses_lfu(server) || server_uses_lru(server)),
         .databases = store_databases(server->store),
+        .commands = server->registry,
     };
     server->unit.open = !is_replica && journal_active(server->journal);
 }

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,6 +162,47 @@ void mem_set_background_thread(bool enabled)
     mallctl("background_thread", NULL, NULL, &enabled, sizeof enabled);
 }
 
+void mem_report(void (*part)(void *context, const char *text), void *context)
+{
+    malloc_stats_print(part, context, NULL);
+}
+
+int mem_tune_int64(const char *name, const int64_t *set, int64_t *old)
+{
+    size_t size = sizeof *old;
+    int64_t value = set != NULL ? *set : 0;
+
+    return mallctl(name, old, &size, set != NULL ? &value : NULL, set != NULL ? sizeof value : 0);
+}
+
+/* mallctl cannot tell a text from an integer of the same size: only names that are known to be texts are read. */
+static bool is_text(const char *name)
+{
+    static const char *const names[] = {
+        "version",         "config.malloc_conf", "opt.dss",          "opt.metadata_thp",
+        "opt.thp",         "opt.junk",           "opt.zero_realloc", "opt.percpu_arena",
+        "opt.prof_prefix", "thread.prof.name"};
+    size_t len = strlen(name);
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0) return true;
+    return strncmp(name, "arena.", 6) == 0 && len > 4 && strcmp(name + len - 4, ".dss") == 0;
+}
+
+int mem_tune_text(const char *name, const char *set, const char **old)
+{
+    size_t size = sizeof *old, mib[8], depth = sizeof mib / sizeof *mib;
+
+    if (mallctlnametomib(name, mib, &depth) != 0) return ENOENT;
+    if (!is_text(name)) return EINVAL;
+    return mallctl(name, old, &size, set != NULL ? &set : NULL, set != NULL ? sizeof set : 0);
+}
+
+int mem_tune_act(const char *name)
+{
+    return mallctl(name, NULL, NULL, NULL, 0);
+}
+
 #else /* the C library's allocator, usually the sanitizers' */
 
 #include <malloc.h>
@@ -272,6 +314,33 @@ void mem_set_background_thread(bool enabled)
     (void)enabled;
 }
 
+void mem_report(void (*part)(void *context, const char *text), void *context)
+{
+    (void)part;
+    (void)context;
+}
+
+int mem_tune_int64(const char *name, const int64_t *set, int64_t *old)
+{
+    (void)name;
+    (void)set;
+    (void)old;
+    return ENOENT;
+}
+
+int mem_tune_text(const char *name, const char *set, const char **old)
+{
+    (void)name;
+    (void)set;
+    (void)old;
+    return ENOENT;
+}
+
+int mem_tune_act(const char *name)
+{
+    (void)name;
+    return ENOENT;
+}
 #endif
 
 void *mem_alloc(size_t size)

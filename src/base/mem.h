@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 void *mem_alloc(size_t size) __attribute__((malloc, alloc_size(1), returns_nonnull));
 void *mem_zalloc(size_t size) __attribute__((malloc, alloc_size(1), returns_nonnull));
@@ -42,6 +43,16 @@ void mem_purge(void);                      /* gives unused dirty pages back to t
  * otherwise only as the process goes on allocating. Not before the process has become a daemon: a
  * fork leaves the thread behind. */
 void mem_set_background_thread(bool enabled);
+
+/* The allocator's report on itself, in parts. Nothing without jemalloc. */
+void mem_report(void (*part)(void *context, const char *text), void *context);
+/* jemalloc's mallctl, for those who tune by hand: reads the 8-byte integer of that name into *old and, with `set`, puts
+ * another in its place. Returns 0 or an errno: ENOENT (no such name, or no jemalloc), EINVAL (no such integer), EPERM. */
+int mem_tune_int64(const char *name, const int64_t *set, int64_t *old);
+/* The same for names that stand for texts; *old is the allocator's. EINVAL for other names. */
+int mem_tune_text(const char *name, const char *set, const char **old);
+/* For names that stand for an action. */
+int mem_tune_act(const char *name);
 
 /* As mem_free, for those who know the size that they asked for (or its size class): spares the
  * allocator a look-up. */

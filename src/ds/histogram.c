@@ -2,8 +2,11 @@
 
 #include "base/mem.h"
 
-/* Values below 64 each have a slot; above, each power of two has 32. */
-enum { SUB_BITS = 5, SLOTS = (64 - SUB_BITS) << SUB_BITS };
+enum {
+    SUB_BITS = 7, /* a power of two has 1 << SUB_BITS slots */
+    TOP_BITS = 40,
+    SLOTS = (TOP_BITS - SUB_BITS + 1) << SUB_BITS,
+};
 
 struct histogram {
     uint64_t total;
@@ -14,7 +17,9 @@ static unsigned slot_of(uint64_t value)
 {
     if (value < 2u << SUB_BITS) return (unsigned)value;
     unsigned shift = 63u - (unsigned)__builtin_clzll(value) - SUB_BITS;
-    return ((shift + 1) << SUB_BITS) + (unsigned)((value >> shift) & ((1u << SUB_BITS) - 1));
+    unsigned slot =
+        ((shift + 1) << SUB_BITS) + (unsigned)((value >> shift) & ((1u << SUB_BITS) - 1));
+    return slot < SLOTS ? slot : SLOTS - 1;
 }
 
 static uint64_t highest_of(unsigned slot)
@@ -37,10 +42,13 @@ void histogram_free(struct histogram *histogram)
 
 void histogram_record(struct histogram *histogram, uint64_t value)
 {
-    unsigned slot = slot_of(value);
-
-    histogram->counts[slot < SLOTS ? slot : SLOTS - 1]++;
+    histogram->counts[slot_of(value)]++;
     histogram->total++;
+}
+
+uint64_t histogram_total(const struct histogram *histogram)
+{
+    return histogram->total;
 }
 
 uint64_t histogram_percentile(const struct histogram *histogram, double percentile)
@@ -54,4 +62,19 @@ uint64_t histogram_percentile(const struct histogram *histogram, double percenti
         if (seen >= wanted) return highest_of(slot);
     }
     return highest_of(SLOTS - 1);
+}
+
+bool histogram_next_level(struct histogram_levels *levels)
+{
+    const struct histogram *histogram = levels->histogram;
+    uint64_t before = levels->count;
+
+    while (levels->count < histogram->total) {
+        unsigned last = slot_of(levels->level);
+        while (levels->slot <= last) levels->count += histogram->counts[levels->slot++];
+        levels->upto = highest_of(last);
+        levels->level *= 2;
+        if (levels->count > before) return true;
+    }
+    return false;
 }

@@ -184,10 +184,11 @@ static void stats_section(struct server *server, struct buf *out)
         "llu\r\n"
         "total_reads_processed:%llu\r\ntotal_writes_processed:%llu\r\nio_threaded_reads_processed:"
         "0\r\n"
-        "io_threaded_writes_processed:0\r\nreply_buffer_shrinks:0\r\nreply_buffer_expands:0\r\n",
+        "io_threaded_writes_processed:0\r\nreply_buffer_shrinks:0\r\nreply_buffer_expands:0\r\n"
+        "engine_longest_turn_us:%lld\r\n",
         (unsigned long long)s->unexpected_error_replies, (unsigned long long)s->error_replies,
         (unsigned long long)s->dump_payload_sanitizations, (unsigned long long)s->reads_processed,
-        (unsigned long long)s->writes_processed);
+        (unsigned long long)s->writes_processed, (long long)s->longest_turn_us);
 }
 
 static double seconds(const struct timeval *time)

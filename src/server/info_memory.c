@@ -38,40 +38,54 @@ static size_t sessions_memory(const struct server *server, bool replicas)
     return bytes;
 }
 
-/* What is not data: the table of keys, sessions, the log, and what the empty server took. */
-static size_t overhead_bytes(const struct server *server)
+void info_memory_figures(struct server *server, struct memory_figures *out)
 {
-    size_t bytes = server->startup_memory + journal_memory(server->journal) +
-                   sessions_memory(server, false) + sessions_memory(server, true);
-
+    *out = (struct memory_figures){
+        .used = mem_used(),
+        .rss = resident_bytes(),
+        .startup = server->startup_memory,
+        .log = journal_memory(server->journal),
+        .sessions = sessions_memory(server, false),
+        .replicas = sessions_memory(server, true),
+    };
+    mem_figures(&out->allocator);
+    if (out->used > server->stats.peak_memory) server->stats.peak_memory = out->used;
+    out->peak = server->stats.peak_memory;
+    out->overhead = out->startup + out->log + out->sessions + out->replicas;
     for (int db = 0; db < store_databases(server->store); db++) {
         const struct keyspace *keyspace = store_keyspace(server->store, db);
-        bytes += table_memory(keyspace->table) + deadlines_memory(keyspace->deadlines);
+        out->overhead += table_memory(keyspace->table) + deadlines_memory(keyspace->deadlines);
     }
-    return bytes;
+    for (int id = 0; id < command_id_count; id++)
+        if (server->command_stats[id].latency != NULL)
+            out->overhead += mem_usable(server->command_stats[id].latency);
+    out->dataset = out->used > out->overhead ? out->used - out->overhead : 0;
+    out->net = out->used > out->startup ? out->used - out->startup : 1;
+}
+
+static double ratio(size_t part, size_t whole)
+{
+    return whole == 0 ? 0.0 : (double)part / (double)whole;
 }
 
 void info_memory_section(struct server *server, struct buf *out)
 {
     const struct config *config = server->config;
-    struct mem_figures figures;
-    size_t used = mem_used(), rss = resident_bytes(), overhead = overhead_bytes(server);
+    struct memory_figures figures;
+    const struct mem_figures *allocator = &figures.allocator;
 
-    mem_figures(&figures);
-    if (used > server->stats.peak_memory) server->stats.peak_memory = used;
-    size_t peak = server->stats.peak_memory, dataset = used > overhead ? used - overhead : 0;
-    size_t net = used > server->startup_memory ? used - server->startup_memory : 1;
-    human(out, "used_memory", used);
-    human(out, "used_memory_rss", rss);
-    human(out, "used_memory_peak", peak);
+    info_memory_figures(server, &figures);
+    human(out, "used_memory", figures.used);
+    human(out, "used_memory_rss", figures.rss);
+    human(out, "used_memory_peak", figures.peak);
     buf_printf(out,
                "used_memory_peak_perc:%.2f%%\r\nused_memory_overhead:%zu\r\nused_memory_startup:%"
                "zu\r\nused_memory_dataset:%zu\r\n"
                "used_memory_dataset_perc:%.2f%%\r\nallocator_allocated:%zu\r\nallocator_active:%"
                "zu\r\nallocator_resident:%zu\r\n",
-               peak == 0 ? 0.0 : (double)used * 100 / (double)peak, overhead,
-               server->startup_memory, dataset, (double)dataset * 100 / (double)net,
-               figures.allocated, figures.active, figures.resident);
+               100 * ratio(figures.used, figures.peak), figures.overhead, figures.startup,
+               figures.dataset, 100 * ratio(figures.dataset, figures.net), allocator->allocated,
+               allocator->active, allocator->resident);
     human(out, "total_system_memory",
           (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE));
     buf_printf(
@@ -92,14 +106,13 @@ void info_memory_section(struct server *server, struct buf *out)
                "2f\r\nallocator_rss_bytes:%lld\r\n"
                "rss_overhead_ratio:%.2f\r\nrss_overhead_bytes:%lld\r\nmem_fragmentation_ratio:%."
                "2f\r\nmem_fragmentation_bytes:%lld\r\n",
-               figures.allocated == 0 ? 0.0 : (double)figures.active / (double)figures.allocated,
-               (long long)figures.active - (long long)figures.allocated,
-               figures.active == 0 ? 0.0 : (double)figures.resident / (double)figures.active,
-               (long long)figures.resident - (long long)figures.active,
-               figures.resident == 0 ? 0.0 : (double)rss / (double)figures.resident,
-               (long long)rss - (long long)figures.resident,
-               used == 0 ? 0.0 : (double)rss / (double)used, (long long)rss - (long long)used);
-    size_t log = journal_memory(server->journal), replicas = sessions_memory(server, true);
+               ratio(allocator->active, allocator->allocated),
+               (long long)allocator->active - (long long)allocator->allocated,
+               ratio(allocator->resident, allocator->active),
+               (long long)allocator->resident - (long long)allocator->active,
+               ratio(figures.rss, allocator->resident),
+               (long long)figures.rss - (long long)allocator->resident,
+               ratio(figures.rss, figures.used), (long long)figures.rss - (long long)figures.used);
     buf_printf(
         out,
         "mem_not_counted_for_evict:%zu\r\nmem_replication_backlog:%zu\r\nmem_total_replication_"
@@ -107,7 +120,8 @@ void info_memory_section(struct server *server, struct buf *out)
         "mem_clients_slaves:%zu\r\nmem_clients_normal:%zu\r\nmem_cluster_links:0\r\nmem_aof_buffer:"
         "0\r\nmem_allocator:%s\r\n"
         "active_defrag_running:0\r\nlazyfree_pending_objects:%llu\r\nlazyfreed_objects:%llu\r\n",
-        log, log, log + replicas, replicas, sessions_memory(server, false), mem_allocator_name(),
+        figures.log, figures.log, figures.log + figures.replicas, figures.replicas,
+        figures.sessions, mem_allocator_name(),
         (unsigned long long)store_lazyfree_pending(server->store),
         (unsigned long long)store_stats(server->store)->lazyfreed_objects);
 }

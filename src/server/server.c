@@ -175,7 +175,18 @@ static void reclaim(void *context, void (*free_it)(void *), void *it)
 
 static void after_wait(void *context)
 {
-    server_update_clock(context);
+    struct server *server = context;
+
+    server_update_clock(server);
+    server->turn_from_us = server->now_mono_us;
+}
+
+static void measure_turn(struct server *server)
+{
+    if (server->turn_from_us == 0) return;
+    int64_t took_us = clock_monotonic_us() - server->turn_from_us;
+    if (took_us > server->stats.longest_turn_us) server->stats.longest_turn_us = took_us;
+    latency_add_event(server, LATENCY_TURN, took_us / 1000);
 }
 
 static int64_t sooner(int64_t a_us, int64_t b_us)
@@ -220,6 +231,7 @@ static int64_t before_wait(void *context)
     replication_before_wait(server);
     session_flush_all(server);
     session_free_closed(server);
+    measure_turn(server);
     if (server->with_output != NULL || server->unblocked != NULL) return 0;
     return wait_us;
 }

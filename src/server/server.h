@@ -44,6 +44,7 @@ struct server_stats { /* reset by CONFIG RESETSTAT */
     uint64_t sync_full, sync_partial_ok, sync_partial_err;
     uint64_t dump_payload_sanitizations;
     size_t peak_memory;
+    int64_t longest_turn_us; /* of the engine's loop, from the end of a wait to the next */
 };
 
 struct rate { /* instantaneous_*: one sample per 100 ms, mean over 16 */
@@ -104,8 +105,9 @@ struct server {
 
     struct timer cron;
     uint64_t cron_turns;
-    int64_t now_ms;      /* wall clock of this turn */
-    int64_t now_mono_us; /* monotonic clock of this turn */
+    int64_t now_ms;       /* wall clock of this turn */
+    int64_t now_mono_us;  /* monotonic clock of this turn */
+    int64_t turn_from_us; /* the end of the last wait; 0 before the first */
     int64_t started_ms;
     char run_id[41];
     char *config_file; /* absolute; NULL without one */
@@ -118,7 +120,7 @@ struct server {
     struct pause pause;
     struct shutdown shutdown;
     int exit_code;
-    bool over_maxmemory;           /* as of the batch that runs */
+    bool over_maxmemory; /* as of the batch that runs */
     bool restart;        /* DEBUG RESTART: main executes the program anew */
     const char *pidfile; /* NULL: none was written */
     int oom_score_base;  /* what the process was started with */

@@ -129,8 +129,6 @@ static void on_loaded(void *context)
         log_warning("Fatal error loading the DB: %s. Exiting.", outcome.error);
         exit(1);
     }
-    log_notice("Done loading RDB, keys loaded: %llu, keys expired: %llu.",
-               (unsigned long long)outcome.keys_loaded, (unsigned long long)outcome.keys_expired);
     log_notice("DB loaded from disk: %.3f seconds",
                (double)(clock_wall_ms() - persistence->save_started_ms) / 1000);
     take_loaded(server, &outcome);

@@ -78,7 +78,7 @@ static bool agree(struct sim *sim, int index, uint64_t offset, const char *ptr, 
     if (at > history->bytes.len) return false;
     if (may_add && at < history->bytes.len) return false; /* two nodes write under one name */
     const size_t known = history->bytes.len - at < len ? (size_t)(history->bytes.len - at) : len;
-    if (memcmp(history->bytes.ptr + at, ptr, known) != 0) return false;
+    if (known > 0 && memcmp(history->bytes.ptr + at, ptr, known) != 0) return false;
     if (known < len && !may_add) return false;
     buf_append(&history->bytes, ptr + known, len - known);
     return true;

@@ -544,6 +544,7 @@ static void finish_loading(struct node *node)
 static void take_keyspaces(struct node *node)
 {
     store_replace_all(node->store, node->outcome.keyspaces);
+    mem_free(node->outcome.keyspaces); /* the array; what it held is the store's now */
     node->outcome.keyspaces = NULL;
 }
 

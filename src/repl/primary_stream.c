@@ -107,15 +107,15 @@ static const char *timed_out(struct primary *primary, const struct peer *peer, i
 
 static void send_ping(struct primary *primary, int64_t now_ms, struct repl_actions *out)
 {
-    if (primary->upstream != UPSTREAM_NONE || primary->paused || primary_peers(primary) == 0) {
-        if (primary->ping_ms < 0) primary->ping_ms = now_ms;
+    const bool due = primary->upstream == UPSTREAM_NONE && !primary->paused &&
+                     primary_peers(primary) > 0 && journal_active(primary->journal);
+    if (!due || primary->ping_ms < 0) {
+        primary->ping_ms = now_ms; /* the period begins with the first replica */
         return;
     }
-    if (primary->ping_ms >= 0 && now_ms - primary->ping_ms < primary->config->ping_period_ms)
-        return;
+    if (now_ms - primary->ping_ms < primary->config->ping_period_ms) return;
     primary->ping_ms = now_ms;
-    if (journal_active(primary->journal))
-        repl_act_text(out, REPL_APPEND, 0, "*1\r\n$4\r\nPING\r\n");
+    repl_act_text(out, REPL_APPEND, 0, "*1\r\n$4\r\nPING\r\n");
 }
 
 static void free_backlog(struct primary *primary, int64_t now_ms, struct repl_actions *out)

@@ -260,12 +260,11 @@ enum err cmd_latency_doctor(struct call *call)
 
 /* ---- HISTOGRAM -------------------------------------------------------------------------------- */
 
-/* One pair of the reply's map. Levels begin at 1024 ns and are shown in microseconds. */
+/* One pair of the reply's map, durations in whole microseconds. */
 static int reply_distribution(struct call *call, const struct command *command)
 {
     const struct command_stats *stats = &call_server(call)->command_stats[command->id];
-    struct histogram_levels levels = {.histogram = stats->latency, .level = 1024};
-    int count = 0;
+    struct histogram_power powers[HISTOGRAM_POWERS_MAX];
 
     if (stats->latency == NULL || histogram_total(stats->latency) == 0) return 0;
     reply_bulk_cstr(call->reply, command->name);
@@ -273,12 +272,12 @@ static int reply_distribution(struct call *call, const struct command *command)
     reply_bulk_cstr(call->reply, "calls");
     reply_int64(call->reply, (int64_t)histogram_total(stats->latency));
     reply_bulk_cstr(call->reply, "histogram_usec");
-    size_t header = reply_defer(call->reply);
-    for (; histogram_next_level(&levels); count++) {
-        reply_int64(call->reply, (int64_t)(levels.upto / 1000));
-        reply_int64(call->reply, (int64_t)levels.count);
+    size_t count = histogram_powers(stats->latency, powers);
+    reply_map(call->reply, (int64_t)count);
+    for (size_t i = 0; i < count; i++) {
+        reply_int64(call->reply, (int64_t)(powers[i].ns / 1000));
+        reply_int64(call->reply, (int64_t)powers[i].count);
     }
-    reply_settle(call->reply, header, REPLY_MAP, count);
     return 1;
 }
 

@@ -183,7 +183,9 @@ static bool write_image(struct session *session, struct peer *peer, enum progres
     int64_t now_ms = replication_mono_ms(session->server);
     peer->image_sent += spool_position(peer->image_cursor) - from;
     primary_image_progress(replication->primary, session->id, peer->image_sent, now_ms);
-    if (!finished) return true;
+    /* The reader may see the end of the image before its maker has said that it is complete: then
+     * peers_tell_images wakes this session. */
+    if (!finished || !peer->image->reported) return true;
     close_image(peer);
     primary_image_sent(replication->primary, session->id, now_ms, &replication->actions);
     replication_run(replication, SPAN(""));

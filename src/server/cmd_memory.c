@@ -76,7 +76,7 @@ enum err cmd_memory_stats(struct call *call)
     reply_count(reply, "cluster.links", 0);
     reply_count(reply, "aof.buffer", 0);
     reply_count(reply, "lua.caches", 0);
-    reply_count(reply, "functions.caches", 0);
+    reply_count(reply, "functions.caches", (int64_t)f.functions);
     int databases = reply_databases(call);
     reply_count(reply, "overhead.total", (int64_t)f.overhead);
     reply_count(reply, "keys.count", (int64_t)keys);

@@ -9,7 +9,7 @@ struct memory_figures { /* bytes */
     size_t used, rss, peak, startup;
     size_t overhead, dataset; /* what is not data, and the rest of `used` */
     size_t net;               /* used beyond the empty server; never 0 */
-    size_t log, sessions, replicas;
+    size_t log, sessions, replicas, functions;
     struct mem_figures allocator;
 };
 /* Gathers them: as costly as INFO memory. */

@@ -47,11 +47,12 @@ void info_memory_figures(struct server *server, struct memory_figures *out)
         .log = journal_memory(server->journal),
         .sessions = sessions_memory(server, false),
         .replicas = sessions_memory(server, true),
+        .functions = functions_memory(&server->functions),
     };
     mem_figures(&out->allocator);
     if (out->used > server->stats.peak_memory) server->stats.peak_memory = out->used;
     out->peak = server->stats.peak_memory;
-    out->overhead = out->startup + out->log + out->sessions + out->replicas;
+    out->overhead = out->startup + out->log + out->sessions + out->replicas + out->functions;
     for (int db = 0; db < store_databases(server->store); db++) {
         const struct keyspace *keyspace = store_keyspace(server->store, db);
         out->overhead += table_memory(keyspace->table) + deadlines_memory(keyspace->deadlines);
@@ -88,14 +89,14 @@ void info_memory_section(struct server *server, struct buf *out)
                allocator->active, allocator->resident);
     human(out, "total_system_memory",
           (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE));
-    buf_printf(
-        out,
-        "used_memory_lua:0\r\nused_memory_vm_eval:0\r\nused_memory_lua_human:0B\r\nused_memory_"
-        "scripts_eval:0\r\n"
-        "number_of_cached_scripts:0\r\nnumber_of_functions:0\r\nnumber_of_libraries:0\r\nused_"
-        "memory_vm_functions:0\r\n"
-        "used_memory_vm_total:0\r\nused_memory_vm_total_human:0B\r\nused_memory_functions:0\r\n"
-        "used_memory_scripts:0\r\nused_memory_scripts_human:0B\r\n");
+    buf_printf(out,
+               "used_memory_lua:0\r\nused_memory_vm_eval:0\r\nused_memory_lua_human:0B\r\n"
+               "used_memory_scripts_eval:0\r\nnumber_of_cached_scripts:0\r\n"
+               "number_of_functions:0\r\nnumber_of_libraries:%zu\r\n"
+               "used_memory_vm_functions:0\r\nused_memory_vm_total:0\r\n"
+               "used_memory_vm_total_human:0B\r\nused_memory_functions:%zu\r\n",
+               server->functions.count, figures.functions);
+    human(out, "used_memory_scripts", figures.functions);
     human(out, "maxmemory", (uint64_t)config->maxmemory);
     struct buf policy = {0};
     config_show(config, config_find(SPAN("maxmemory-policy")), &policy);

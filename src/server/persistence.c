@@ -42,8 +42,6 @@ struct persistence {
     int64_t last_save_s, last_try_ms, last_duration_s, save_started_ms;
     uint64_t saves, keys_loaded, keys_expired;
     int64_t longest_slice_us;
-    struct buf *functions;
-    size_t function_count;
 };
 
 struct persistence *persistence_new(struct server *server)
@@ -57,28 +55,11 @@ struct persistence *persistence_new(struct server *server)
     return persistence;
 }
 
-static void drop_functions(struct persistence *persistence)
-{
-    for (size_t i = 0; i < persistence->function_count; i++)
-        buf_release(&persistence->functions[i]);
-    mem_free(persistence->functions);
-    persistence->functions = NULL;
-    persistence->function_count = 0;
-}
-
 void persistence_free(struct persistence *persistence)
 {
     if (persistence->loader != NULL) loader_free(&persistence->loader);
     persistence_abort_background_save(persistence->server);
-    drop_functions(persistence);
     mem_free(persistence);
-}
-
-void persistence_set_functions(struct server *server, struct buf *functions, size_t count)
-{
-    drop_functions(server->persistence);
-    server->persistence->functions = functions;
-    server->persistence->function_count = count;
 }
 
 /* ---- loading ---------------------------------------------------------------------------------- */
@@ -104,7 +85,7 @@ static void take_loaded(struct server *server, struct loader_outcome *outcome)
     mem_free(outcome->keyspaces);
     outcome->keyspaces = NULL;
     store_set_dirty(server->store, 0);
-    persistence_set_functions(server, outcome->functions, outcome->function_count);
+    functions_replace_all(&server->functions, outcome->functions, outcome->function_count);
     outcome->functions = NULL;
     outcome->function_count = 0;
     persistence->keys_loaded = outcome->keys_loaded;
@@ -175,7 +156,6 @@ struct loader *persistence_loader(const struct server *server)
 static void fill_options(struct server *server, struct image_options *options)
 {
     const struct config *config = server->config;
-    struct persistence *persistence = server->persistence;
 
     *options = (struct image_options){
         .dir = folder_path(server),
@@ -195,12 +175,13 @@ static void fill_options(struct server *server, struct image_options *options)
         options->repl_offset = (int64_t)journal_end(server->journal);
         options->repl_stream_db = journal_db(server->journal);
     }
-    if (persistence->function_count > 0) {
-        struct span *spans = mem_alloc(persistence->function_count * sizeof *spans);
-        for (size_t i = 0; i < persistence->function_count; i++)
-            spans[i] = buf_span(&persistence->functions[i]);
-        options->functions = spans;
-        options->function_count = persistence->function_count;
+    const struct functions *functions = &server->functions;
+    if (functions->count > 0) {
+        struct span *codes = mem_alloc(functions->count * sizeof *codes);
+        for (size_t i = 0; i < functions->count; i++)
+            codes[i] = buf_span(&functions->libraries[i].code);
+        options->functions = codes;
+        options->function_count = functions->count;
     }
 }
 

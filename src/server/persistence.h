@@ -34,9 +34,6 @@ bool persistence_has_save_points(const struct server *server);
 void persistence_abort_background_save(struct server *server);
 bool persistence_saving(const struct server *server);
 
-/* Function libraries (FUNCTION LOAD's codes) that came by RDB or replication: kept and written again. Takes ownership. */
-void persistence_set_functions(struct server *server, struct buf *functions, size_t count);
-
 struct persistence_figures { /* INFO persistence */
     bool saving, last_save_ok;
     int64_t last_save_s, last_duration_s, current_started_ms;

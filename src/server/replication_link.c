@@ -495,7 +495,7 @@ static void adopt(struct link *link, struct span id, uint64_t offset)
     store_replace_all(server->store, outcome->keyspaces);
     mem_free(outcome->keyspaces);
     outcome->keyspaces = NULL;
-    persistence_set_functions(server, outcome->functions, outcome->function_count);
+    functions_replace_all(&server->functions, outcome->functions, outcome->function_count);
     outcome->functions = NULL;
     outcome->function_count = 0;
     journal_adopt(server->journal, text, offset);

@@ -16,6 +16,7 @@
 #include "io/worker.h"
 #include "journal/journal.h"
 #include "server/config.h"
+#include "server/functions.h"
 #include "server/session.h"
 #include "store/store.h"
 
@@ -95,6 +96,7 @@ struct server {
     struct watches *watches;
     struct replication *replication;
     struct persistence *persistence;
+    struct functions functions;
     struct slowlog *slowlog;
     struct latency *latency;
     size_t monitors;

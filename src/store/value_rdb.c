@@ -180,7 +180,7 @@ void value_dump(const struct entry *entry, bool compress, struct buf *out)
     rdb_writer_release(&writer);
 }
 
-static bool footer_is_right(struct span payload, bool skip_checksum)
+bool value_payload_is_intact(struct span payload, bool skip_checksum)
 {
     if (payload.len < RDB_DUMP_FOOTER_BYTES) return false;
 
@@ -203,7 +203,7 @@ enum err value_restore(struct span payload, bool skip_checksum, struct span key,
     uint8_t type = 0;
     enum err err;
 
-    if (!footer_is_right(payload, skip_checksum)) return ERR_BAD_PAYLOAD;
+    if (!value_payload_is_intact(payload, skip_checksum)) return ERR_BAD_PAYLOAD;
     rdb_reader_init_span(&reader, span_of(payload.ptr, payload.len - RDB_DUMP_FOOTER_BYTES));
     err = rdb_read_byte(&reader, &type);
     if (err == OK) err = value_rdb_read(&reader, type, key, deadline, &entry);

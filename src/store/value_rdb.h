@@ -28,6 +28,8 @@ enum err value_rdb_read(struct rdb_reader *reader, uint8_t type, struct span key
 
 /* Appends the DUMP payload of the value. */
 void value_dump(const struct entry *entry, bool compress, struct buf *out);
+/* Whether a payload's version can be read and its checksum is right (not looked at with skip_checksum). */
+bool value_payload_is_intact(struct span payload, bool skip_checksum);
 /* RESTORE: makes an entry of a payload. ERR_BAD_PAYLOAD: version or checksum are wrong;
  * ERR_BAD_DATA: the body is not sound, or of a type that is not there. skip_checksum is DEBUG
  * SET-SKIP-CHECKSUM-VALIDATION. `why` (may be NULL) gets the reason for ERR_BAD_DATA. */

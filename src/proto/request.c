@@ -174,6 +174,7 @@ static enum request_status parse_inline(struct request *request, struct span byt
     const char *at = bytes.ptr, *end = feed;
     if (end > at && end[-1] == '\r') end--;
     request->is_inline = true;
+    request->is_canonical = false;
     request->argc = 0;
     shrink_argv(request, 0);
     if (memchr(at, '"', (size_t)(end - at)) != NULL || memchr(at, '\'', (size_t)(end - at)) != NULL)
@@ -249,6 +250,7 @@ static inline enum request_status parse_bulk_header(struct request *request, con
     case NUMBER_ENDLESS: return broken(request, "too big bulk count string", error);
     case NUMBER_BAD: return broken(request, "invalid bulk length", error);
     }
+    request->is_canonical &= (*next)[-1] == '\n';
     if (len < 0 || (uint64_t)len > limits->bulk_bytes_max)
         return broken(request, "invalid bulk length", error);
     if (!limits->authenticated && len > REQUEST_UNKNOWN_BULK_MAX)
@@ -274,6 +276,7 @@ static inline enum request_status parse_count(struct request *request, struct sp
     if (!limits->authenticated && count > REQUEST_UNKNOWN_ARGS_MAX)
         return broken(request, "unauthenticated multibulk length", error);
     request->is_inline = false;
+    request->is_canonical = count > 0 && next[-1] == '\n';
     request->args_left = count > 0 ? (int)count : 0;
     request->argc = 0;
     request->scanned = (size_t)(next - bytes.ptr);
@@ -315,6 +318,7 @@ enum request_status request_parse(struct request *request, struct span bytes,
         push_argument(request, span_of(p, (size_t)request->bulk_len),
                       request->argc + request->args_left);
         p += needed;
+        request->is_canonical &= p[-2] == '\r' && p[-1] == '\n';
         request->scanned += needed;
         request->bulk_len = -1;
         request->args_left--;

@@ -12,7 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Everything that a stream turned into, as bytes that can be compared. */
 static void record(struct buf *log, const struct request *request, size_t consumed)
 {
-    buf_printf(log, "%d %d %zu", request->argc, request->is_inline, consumed);
+    buf_printf(log, "%d %d %d %zu", request->argc, request->is_inline, request->is_canonical,
+               consumed);
     for (int i = 0; i < request->argc; i++) {
         buf_printf(log, "[%zu:", request->argv[i].len);
         buf_append_span(log, request->argv[i]);

@@ -69,6 +69,28 @@ Test(request, arrays)
     cr_expect_str_eq(outcome("*1\rX$4\rXPING\r\n"), "PING", "nor the line feed of a header");
 }
 
+/* What is passed on to replicas as it came must be what they all read the same way. */
+Test(request, only_exact_bytes_are_canonical)
+{
+    static const struct {
+        const char *bytes;
+        bool canonical;
+    } cases[] = {
+        {"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", true},
+        {"*2\rX$3\r\nGET\r\n$1\r\nk\r\n", false},
+        {"*2\r\n$3\r\nGET\r\n$1\rXk\r\n", false},
+        {"*2\r\n$3\r\nGETX\n$1\r\nk\r\n", false},
+        {"*2\r\n$3\r\nGET\r\n$1\r\nk\rX", false},
+        {"GET k\r\n", false},
+        {"*0\r\n", false},
+        {"*-1\r\n", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        outcome(cases[i].bytes);
+        cr_expect_eq(request.is_canonical, cases[i].canonical, "%s", cases[i].bytes);
+    }
+}
+
 Test(request, counts_that_are_no_command)
 {
     static const char *const empty[] = {"*0\r\n", "*-1\r\n", "*-5\r\n", "*-99999999999\r\n",

@@ -42,7 +42,7 @@ static void prepare(struct session *session, struct parsed *parsed, const struct
     const struct command *command = dispatch_find(server, request->argv, request->argc);
 
     *parsed = (struct parsed){.argv = request->argv, .argc = request->argc, .command = command};
-    if (!request->is_inline) parsed->encoded = encoded;
+    if (request->is_canonical) parsed->encoded = encoded;
     if (command != NULL && command->first_key > 0 && command->first_key < request->argc &&
         !server->loading) {
         parsed->first = store_key(server->store, request->argv[command->first_key]);

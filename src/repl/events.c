@@ -31,7 +31,7 @@ static const struct {
                                       "Successful partial resynchronization with", LOG_LEVEL_NOTICE,
                                       1},
     [REPL_EVENT_PARTIAL_SYNC_REFUSED] = {"partial-sync-refused",
-                                         "Partial resynchronization not possible with",
+                                         "Partial resynchronization not possible: Replica",
                                          LOG_LEVEL_NOTICE, 0},
     [REPL_EVENT_ROLE_PRIMARY] = {"role-primary", "MASTER MODE enabled", LOG_LEVEL_NOTICE, 0},
     [REPL_EVENT_ROLE_REPLICA] = {"role-replica", "REPLICAOF: following", LOG_LEVEL_NOTICE, 0},

@@ -406,8 +406,8 @@ static void judge(const struct primary *primary, const char *id, int64_t next,
     case JOURNAL_BEYOND_SECOND:
         if (primary->config->mutations.ignore_second_offset && next - 1 <= end) break;
         snprintf(why, REPL_REASON_CHARS,
-                 "its history parted from ours: it has %" PRId64 " bytes beyond offset %" PRId64
-                 ", where replication id %s ended; they are lost",
+                 "asks for synchronization but with a wrong offset: it has %" PRId64
+                 " bytes beyond offset %" PRId64 ", where replication id %s ended; they are lost",
                  next - journal_second_offset(journal), journal_second_offset(journal) - 1, id);
         break;
     case JOURNAL_TOO_OLD:
@@ -418,7 +418,8 @@ static void judge(const struct primary *primary, const char *id, int64_t next,
         break;
     case JOURNAL_AHEAD:
         snprintf(why, REPL_REASON_CHARS,
-                 "it is ahead: it has %" PRId64 " bytes beyond our end %" PRId64 "; they are lost",
+                 "asks for synchronization but with a wrong offset: it has %" PRId64
+                 " bytes beyond our end %" PRId64 "; they are lost",
                  next - 1 - end, end);
         break;
     case JOURNAL_INACTIVE: snprintf(why, REPL_REASON_CHARS, "there is no backlog"); break;

@@ -79,6 +79,8 @@ static int64_t delay_ms(struct replica *replica, const char *format, bool soft, 
     if (stood || format != replica->last_failure) replica->failures_alike = 0;
     replica->last_failure = format;
     replica->failures_alike++;
+    /* Most often the primary restarted, changed its role, or a proxy cut an idle link. */
+    if (stood) return 0;
     if (soft || replica->failures_alike <= ALIKE_BEFORE_BACKOFF) return RECONNECT_MS;
     int64_t wait_ms = RECONNECT_MS;
     for (int i = ALIKE_BEFORE_BACKOFF; i < replica->failures_alike && wait_ms < BACKOFF_MAX_MS; i++)
@@ -106,7 +108,6 @@ void replica_lose(struct replica *replica, int64_t now_ms, struct repl_actions *
     const int64_t wait_ms = delay_ms(replica, format, soft, now_ms);
     drop_link(replica, reason, out);
     replica->state = REPLICA_CONNECT;
-    /* A link that had stood for long is tried again at once: most often the primary restarted, or a proxy cut it. */
     replica->next_attempt_ms = now_ms + wait_ms;
     if (was_up || replica->down_since_ms < 0) replica->down_since_ms = now_ms;
     primary_set_upstream(replica->primary, UPSTREAM_DOWN, now_ms);

@@ -90,6 +90,8 @@ bool role_follow(struct role *role, const char *host, int port, int64_t now_ms,
     return true;
 }
 
+static void end_failover(struct role *role, struct repl_actions *out);
+
 bool role_promote(struct role *role, int64_t now_ms, struct repl_actions *out)
 {
     if (!role->is_replica) return false;
@@ -99,6 +101,7 @@ bool role_promote(struct role *role, int64_t now_ms, struct repl_actions *out)
     role->is_replica = false;
     repl_act(out, REPL_ROLE, 0)->value = 0;
     note(role, REPL_EVENT_ROLE_PRIMARY, NULL, 0, "", now_ms);
+    if (role->failover != FAILOVER_NONE) end_failover(role, out); /* whoever promoted us ended it */
     return true;
 }
 
@@ -137,9 +140,9 @@ static void abort_failover(struct role *role, const char *reason, int64_t now_ms
                            struct repl_actions *out)
 {
     note(role, REPL_EVENT_FAILOVER_ABORTED, NULL, 0, reason, now_ms);
-    /* The old primary takes writes again, under a new id: the target may have become one meanwhile. */
+    /* The old primary takes writes again, under a new id: the target may have become one too. */
     if (role->failover == FAILOVER_IN_PROGRESS) role_promote(role, now_ms, out);
-    end_failover(role, out);
+    else end_failover(role, out);
 }
 
 static void on_verdict(void *context, enum replica_verdict verdict, int64_t now_ms,
@@ -195,8 +198,13 @@ void role_timer(struct role *role, int64_t now_ms, struct repl_actions *out)
         return;
     }
     if (role->deadline_ms != 0 && now_ms >= role->deadline_ms) {
-        if (role->force) switch_roles(role, role->target_host, role->target_port, now_ms, out);
-        else abort_failover(role, "Replica never caught up before timeout", now_ms, out);
+        if (!role->force) {
+            abort_failover(role, "Replica never caught up before timeout", now_ms, out);
+            return;
+        }
+        note(role, REPL_EVENT_FAILOVER_START, role->target_host, role->target_port,
+             "time out exceeded, failing over.", now_ms);
+        switch_roles(role, role->target_host, role->target_port, now_ms, out);
         return;
     }
     if (now_ms - role->getack_ms < GETACK_PERIOD_MS) return;

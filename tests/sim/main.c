@@ -6,6 +6,8 @@
  *   sim --mutations [RUNS]     breaks one rule at a time: every one must be found out within RUNS */
 #include "sim.h"
 
+#include "base/mem.h"
+
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -79,7 +81,7 @@ static bool caught(size_t which, uint64_t runs)
     fflush(stdout);
     const pid_t child = fork();
     if (child == 0) {
-        struct sim *sim = calloc(1, sizeof(*sim));
+        struct sim *sim = mem_zalloc(sizeof(*sim));
         *(bool *)((char *)&sim->mutations + mutations[which].offset) = true;
         for (uint64_t seed = 1; seed <= runs; seed++) {
             if (sim_run(sim, seed)) continue;
@@ -111,7 +113,7 @@ static int try_mutations(uint64_t runs)
 
 int main(int argc, char **argv)
 {
-    struct sim *sim = calloc(1, sizeof(*sim));
+    struct sim *sim = mem_zalloc(sizeof(*sim));
     const char *mode = argc > 1 && argv[1][0] == '-' ? argv[1] : "";
     char **rest = mode[0] != '\0' ? argv + 2 : argv + 1;
     const uint64_t first = rest[0] != NULL ? strtoull(rest[0], NULL, 10) : 0;
@@ -125,6 +127,6 @@ int main(int argc, char **argv)
         sim->verbose = strcmp(mode, "--verbose") == 0;
         result = run_seeds(sim, first, second);
     }
-    free(sim);
+    mem_free(sim);
     return result;
 }

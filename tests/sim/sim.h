@@ -3,7 +3,9 @@
  *      scenario.c   what happens: writes, cuts, restarts, role changes; then peace, and the verdict
  *         |
  *      node.c       one server: the real store, journal, images and loaders, both machines of
- *         |         src/repl, and the driver that carries out their actions
+ *      driver.c     src/repl, and the driver that carries out their actions; its clients
+ *      client.c ... (client.c), its end of connections (session.c), snapshots (image.c)
+ *         |
  *      net.c        connections: delays, pieces, cuts, silence, full buffers
  *      history.c    what must hold all along; execute.c: a handful of commands on the store
  *

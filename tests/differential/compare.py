@@ -11,6 +11,8 @@ fields    the lines name:value of an INFO section: the same names in the same or
 names     a flat list name, value, name, value or a map: the same names, values free
 pairs     a list name, value, ... or a map: the same pairs, in any order
 held      every name of the oracle's list name, value, ... or map is among ours, whatever its place
+slow      SLOWLOG entries: commands and names of clients
+help      what a HELP says, with sentences of our own: each form that ours names is one of the oracle's
 issue     of a list of command names: those that this server has so far (ISSUE_COMMANDS) are in ours
 command   what COMMAND INFO or DOCS says, with free order of flags and subcommands, and texts of our own
 holds     the names of the lines name:value of the oracle are among ours, in any order
@@ -32,21 +34,29 @@ ISSUE_COMMANDS = set(b"""append decr decrby get getdel getex getrange getset inc
 psetex set setex setnx setrange strlen substr copy del dump exists expire expireat expiretime keys move object persist
 pexpire pexpireat pexpiretime pttl randomkey rename renamenx restore scan swapdb touch ttl type unlink wait auth client
 echo hello ping quit reset select bgsave command config dbsize debug failover flushall flushdb info lastsave latency
-lolwut memory psync replconf replicaof restore-asking role save shutdown slaveof slowlog sync time discard exec multi
+memory psync replconf replicaof restore-asking role save shutdown slaveof slowlog sync time discard exec multi
 unwatch watch psubscribe publish pubsub punsubscribe subscribe unsubscribe spublish ssubscribe
 sunsubscribe""".split())
+
+
+def own_value(name, value):
+    if name in (b"summary", b"notes"):
+        return b"..."
+    if name == b"history":
+        return [version for version, _ in value]
+    return own_words(value)
 
 
 def own_words(reply):
     """Without the sentences that describe a command: they are each server's own."""
     if isinstance(reply, MapReply):
-        return MapReply((n, b"..." if n in (b"summary", b"notes") else own_words(v)) for n, v in reply)
+        return MapReply((n, own_value(n, v)) for n, v in reply)
     if isinstance(reply, Verbatim) or not isinstance(reply, CONTAINERS):
         return reply
     items = [own_words(item) for item in reply]
     for i in range(len(items) - 1):
-        if items[i] in (b"summary", b"notes"):
-            items[i + 1] = b"..."
+        if items[i] in (b"summary", b"notes", b"history"):
+            items[i + 1] = own_value(items[i], items[i + 1])
     return type(reply)(items)
 
 
@@ -172,6 +182,11 @@ def agree(mode, oracle, ours):
         return same(sort_deep(pairs_of(oracle)), sort_deep(pairs_of(ours)))
     if mode == "held":
         return set(names_of(oracle)) <= set(names_of(ours))
+    if mode == "slow":
+        return same([entry[3:4] + entry[5:] for entry in oracle], [entry[3:4] + entry[5:] for entry in ours])
+    if mode == "help":
+        theirs, mine = ([line for line in r if not line.startswith(b"    ")] for r in (oracle, ours))
+        return mine[0] == theirs[0] and set(mine) <= set(theirs) and same(oracle[0], ours[0])
     if mode == "issue":
         return ISSUE_COMMANDS & set(oracle) <= set(ours)
     if mode == "command":

@@ -9,6 +9,7 @@ empty databases, zeroed statistics and new connections. The lines of a case:
     b< 2                        reads two more messages that connection b is due
     b| BLPOP                    sends without reading: the reply is read by a later `b<`
     raw "PING\\r\\n" 1            sends bytes as they are and reads so many replies
+    needs rpush                 the case is left out while the server under test has no such command
     closed                      the server must have closed connection a (b: closed works too)
     resp2 ... / resp3 ...       a line only for that protocol
     everywhere DEBUG ...        at the replicas too, whose replies are not compared
@@ -45,6 +46,7 @@ class Case:
     file: str
     title: str
     lines: list
+    needs: list
 
     @property
     def id(self):
@@ -131,11 +133,13 @@ def parse(path):
             continue
         if text.startswith("== "):
             assert text[3:] not in {c.title for c in cases}, f"{path}:{number}: a second case of this title"
-            cases.append(Case(path.stem, text[3:], []))
+            cases.append(Case(path.stem, text[3:], [], []))
         elif not cases:
             word, name, value = text.split(None, 2)
             assert word == "config", f"{path}:{number}: {text}"
             config[name] = value
+        elif text.startswith("needs "):
+            cases[-1].needs += text.split()[1:]
         else:
             try:
                 cases[-1].lines.append(parse_line(number, text))

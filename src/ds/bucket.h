@@ -19,6 +19,7 @@
 #define PANDO_DS_BUCKET_H
 
 #include "base/check.h"
+#include "base/prefetch.h"
 #include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,14 +42,6 @@ _Static_assert(sizeof(struct bucket) == BUCKET_BYTES, "a bucket is one cache lin
 _Static_assert(offsetof(struct bucket, slots) == 10, "slots behind fingerprints and meta");
 
 enum { BUCKET_COUNT_MASK = 15, BUCKET_OVERFLOWS = 128 };
-
-/* Starts to load the line of `ptr`. The empty statement is there for gcc, which takes a function
- * that does nothing but prefetch for one without effect, and drops calls of it. */
-static inline void prefetch(const void *ptr)
-{
-    __builtin_prefetch(ptr);
-    __asm__ volatile("");
-}
 
 static inline unsigned bucket_count(const struct bucket *b)
 {

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/prefetch.h"
 #include "store/store_internal.h"
 
 /* A scratch buffer that a bucket of long keys and values blew up is given back. */
@@ -222,7 +223,7 @@ void snapshot_release_lease(const struct entry *copied_entry)
 static void load_entry(void *context, void *item)
 {
     (void)context;
-    __builtin_prefetch(item);
+    prefetch(item);
 }
 
 /* The first bucket from the cursor on that is not taken, or the count of buckets. */

@@ -372,7 +372,7 @@ static void verified(void *context)
         server->loading = true;
         load_file(link);
     } else if (current) {
-        char reason[160];
+        char reason[192];
         snprintf(reason, sizeof reason, "the stored snapshot is not whole: %s", verifying->error);
         tell_failed(link, reason);
     }

@@ -50,10 +50,15 @@ static int check_config(int argc, char **argv)
     char *arguments[] = {argv[0], argc > 2 ? argv[2] : NULL, NULL};
 
     if (argc != 3) return print_help(stderr, 1);
-    enum config_result result = config_load(config, 2, arguments, NULL, true, &error);
+    struct command_registry registry;
+    command_registry_init(&registry);
+    enum config_result result =
+        config_load(config, 2, arguments, &registry, CONFIG_LOAD_DRY, &error);
     if (result == CONFIG_OK) printf("%s: fine\n", argv[2]);
-    else fprintf(stderr, "%.*s\n", (int)error.len, error.ptr);
+    if (result == CONFIG_UNREADABLE) buf_append_char(&error, '\n'); /* no log line here */
+    fwrite(error.ptr, 1, error.len, stderr);
     buf_release(&error);
+    command_registry_release(&registry);
     config_free(config);
     return result == CONFIG_OK ? 0 : 1;
 }
@@ -63,9 +68,9 @@ static struct config *load_config(int argc, char **argv, struct command_registry
     struct config *config = config_new();
     struct buf error = {0};
 
-    switch (config_load(config, argc, argv, registry, false, &error)) {
+    switch (config_load(config, argc, argv, registry, 0, &error)) {
     case CONFIG_OK: return config;
-    case CONFIG_BAD: fprintf(stderr, "%.*s\n", (int)error.len, error.ptr); break;
+    case CONFIG_BAD: fwrite(error.ptr, 1, error.len, stderr); break;
     case CONFIG_UNREADABLE: log_warning("%.*s", (int)error.len, error.ptr); break;
     }
     exit(1);

@@ -21,10 +21,19 @@ static bool update_replication(void *context, const char **why)
     return true;
 }
 
-static bool listen_again(void *context, const char **why)
+/* Two hooks, since they refuse in different words; where both directives change the second finds the
+ * work done. */
+static bool listen_on_port(void *context, const char **why)
 {
     if (network_listen(context)) return true;
-    *why = "Unable to listen on this port";
+    *why = "Unable to listen on this port. Check server logs.";
+    return false;
+}
+
+static bool listen_on_addresses(void *context, const char **why)
+{
+    if (network_listen(context)) return true;
+    *why = "Failed to bind to specified addresses.";
     return false;
 }
 
@@ -103,8 +112,8 @@ void setup_hooks(struct server *server)
         {"masterauth", update_replication},
         {"replica-announce-ip", update_replication},
         {"replica-announce-port", update_replication},
-        {"port", listen_again},
-        {"bind", listen_again},
+        {"port", listen_on_port},
+        {"bind", listen_on_addresses},
         {"loglevel", change_log_level},
         {"maxclients", change_maxclients},
         {"proc-title-template", change_title},

@@ -274,3 +274,12 @@ def test_what_has_no_effect_is_named_once_at_start(pando):
     server = pando(**{"cluster-node-timeout": "15001", "timeout": "10"})
     lines = [line for line in server.log().splitlines() if "cluster-node-timeout" in line]
     assert len(lines) == 1 and "without effect" in lines[0]
+
+
+def test_what_claims_an_effect_is_read_by_the_server():
+    """A directive without the INERT flag is read somewhere outside the configuration itself."""
+    code = "".join(path.read_text() for path in (ROOT / "src").rglob("*.[ch]")
+                   if not re.match(r"(config.*|.*_test|.*_fuzz)\.[ch]$", path.name))
+    unread = [name for name, (_, flags) in table().items()
+              if "INERT" not in flags and not re.search(r"->%s\b" % name.replace("-", "_"), code)]
+    assert not unread, "without INERT, but nobody reads them"

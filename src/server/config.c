@@ -155,6 +155,17 @@ void config_quote(struct buf *out, struct span text)
     buf_append_char(out, '"');
 }
 
+void config_append_word(struct buf *out, struct span word)
+{
+    bool is_plain = word.len > 0;
+
+    for (size_t i = 0; i < word.len; i++)
+        is_plain &=
+            word.ptr[i] > ' ' && word.ptr[i] <= '~' && word.ptr[i] != '"' && word.ptr[i] != '\'';
+    if (is_plain) buf_append_span(out, word);
+    else config_quote(out, word);
+}
+
 bool config_differs(const struct config *a, const struct config *b,
                     const struct directive *directive)
 {

@@ -107,6 +107,8 @@ void config_settle(struct config *config);
 void config_lines_add(struct config_lines *lines, struct span line);
 /* Appends `text` in double quotes, what is not printable escaped: config_load_text reads it back. */
 void config_quote(struct buf *out, struct span text);
+/* Appends a word as it must stand in a file to be read back as one: quoted where it needs it. */
+void config_append_word(struct buf *out, struct span word);
 char *config_copy_text(struct span text); /* zero-terminated, the caller frees */
 
 /* Beside CONFIG_LOAD_*: a wrong line is passed over. */

@@ -116,18 +116,6 @@ static enum config_result do_rename_command(struct loader *loader, const struct 
     return CONFIG_OK;
 }
 
-/* A word as it must stand in a file to be read back as one. */
-static void append_word(struct buf *out, struct span word)
-{
-    bool is_plain = word.len > 0;
-
-    for (size_t i = 0; i < word.len; i++)
-        is_plain &=
-            word.ptr[i] > ' ' && word.ptr[i] <= '~' && word.ptr[i] != '"' && word.ptr[i] != '\'';
-    if (is_plain) buf_append_span(out, word);
-    else config_quote(out, word);
-}
-
 /* Keeps the words behind the first one. */
 static void keep_line(struct config_lines *lines, const struct line *line)
 {
@@ -135,7 +123,7 @@ static void keep_line(struct config_lines *lines, const struct line *line)
 
     for (int i = 1; i < line->argc; i++) {
         if (i > 1) buf_append_char(&text, ' ');
-        append_word(&text, line->argv[i]);
+        config_append_word(&text, line->argv[i]);
     }
     config_lines_add(lines, buf_span(&text));
     buf_release(&text);
@@ -146,7 +134,7 @@ static bool has_user(const struct config_lines *users, struct span name)
     struct buf word = {0};
     bool is_there = false;
 
-    append_word(&word, name);
+    config_append_word(&word, name);
     for (int i = 0; i < users->count && !is_there; i++) {
         const char *kept = users->lines[i];
         is_there = strncmp(kept, word.ptr, word.len) == 0 &&

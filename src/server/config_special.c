@@ -40,6 +40,19 @@ static void show_bind(const struct directive *directive, const void *field, stru
         buf_printf(out, "%s%s", i == 0 ? "" : " ", bind->names[i]);
 }
 
+static void write_bind(const struct directive *directive, const void *field, struct buf *out)
+{
+    const struct bind_addresses *bind = field;
+
+    buf_append_span(out, span_of_cstr(directive->name));
+    if (bind->count == 0) buf_append_span(out, SPAN(" \"\""));
+    for (int i = 0; i < bind->count; i++) {
+        buf_append_char(out, ' ');
+        config_append_word(out, span_of_cstr(bind->names[i]));
+    }
+    buf_append_char(out, '\n');
+}
+
 static void copy_bind(void *to, const void *from)
 {
     struct bind_addresses *copy = to;
@@ -53,6 +66,7 @@ static void copy_bind(void *to, const void *from)
 const struct config_kind bind_kind = {.size = sizeof(struct bind_addresses),
                                       .set = set_bind,
                                       .show = show_bind,
+                                      .write = write_bind,
                                       .copy = copy_bind,
                                       .release = release_bind};
 
@@ -313,8 +327,10 @@ static void write_replicaof(const struct directive *directive, const void *field
 {
     const struct primary_address *primary = field;
 
-    if (primary->host[0] != '\0')
-        buf_printf(out, "%s %s %d\n", directive->name, primary->host, primary->port);
+    if (primary->host[0] == '\0') return;
+    buf_printf(out, "%s ", directive->name);
+    config_append_word(out, span_of_cstr(primary->host));
+    buf_printf(out, " %d\n", primary->port);
 }
 
 static void copy_replicaof(void *to, const void *from)

@@ -6,76 +6,22 @@
 #include "io/clock.h"
 #include "persist/loader.h"
 #include "server/config.h"
+#include "server/debug_inside.h"
 #include "server/persistence.h"
 #include "server/replication.h"
-#include "store/digest.h"
-#include "store/value_rdb.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
-struct debug_row {
-    const char *name;
-    int args_min, args_max; /* behind the subcommand; -1: any */
-    enum err (*run)(struct call *call);
-};
+enum err debug_unknown(struct call *call)
+{
+    return call_fail(
+        call, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try DEBUG HELP.",
+        (int)(call->argv[1].len < 128 ? call->argv[1].len : 128), call->argv[1].ptr);
+}
 
 /* ---- data ------------------------------------------------------------------------------------- */
-
-static void reply_hex(struct call *call, const unsigned char digest[static 20])
-{
-    char text[41];
-
-    for (int i = 0; i < 20; i++) snprintf(text + 2 * i, 3, "%02x", digest[i]);
-    reply_status(call->reply, text);
-}
-
-static enum err debug_digest(struct call *call)
-{
-    unsigned char digest[20];
-
-    digest_store(call->store, digest);
-    reply_hex(call, digest);
-    return OK;
-}
-
-static enum err debug_digest_value(struct call *call)
-{
-    reply_array(call->reply, call->argc - 2);
-    for (int i = 2; i < call->argc; i++) {
-        struct key key = call_key(call, i);
-        const struct entry *entry =
-            store_find(call->store, call->db, &key, FIND_NO_TOUCH | FIND_NO_STATS);
-        unsigned char digest[20] = {0};
-        if (entry != NULL) digest_value(entry, digest);
-        reply_hex(call, digest);
-    }
-    return OK;
-}
-
-static enum err debug_object(struct call *call)
-{
-    struct key key = call_key(call, 2);
-    const struct entry *entry =
-        store_find(call->store, call->db, &key, FIND_NO_TOUCH | FIND_NO_STATS | FIND_NO_EVENT);
-    struct buf payload = {0};
-
-    if (entry == NULL) return ERR_NO_SUCH_KEY;
-    value_dump(entry, call->limits->compress, &payload);
-    size_t serialized = payload.len - 11; /* without type, version and checksum */
-    buf_release(&payload);
-    buf_clear(&payload);
-    buf_printf(
-        &payload,
-        "Value at:%p refcount:1 encoding:%s serializedlength:%zu lru:%u lru_seconds_idle:%lld",
-        (const void *)entry, entry_encoding_name(entry), serialized, (unsigned)entry_clock(entry),
-        (long long)store_idle_seconds(call->store, entry));
-    buf_append_char(&payload, '\0');
-    reply_status(call->reply, payload.ptr);
-    buf_release(&payload);
-    return OK;
-}
 
 static enum err debug_populate(struct call *call)
 {
@@ -83,10 +29,10 @@ static enum err debug_populate(struct call *call)
     int64_t count, size = 0;
     struct buf name = {0}, value = {0};
 
-    TRY(call_arg_int64(call, 2, &count));
-    if (count < 0) return ERR_NOT_POSITIVE;
-    if (call->argc > 4) TRY(call_arg_int64(call, 4, &size));
-    if (size < 0 || (uint64_t)size > call->limits->bulk_bytes_max) return ERR_OUT_OF_RANGE;
+    if (!num_parse_int64(call->argv[2], &count) || count < 0) return ERR_NOT_POSITIVE;
+    if (call->argc > 4 && (!num_parse_int64(call->argv[4], &size) || size < 0))
+        return ERR_NOT_POSITIVE;
+    if ((uint64_t)size > call->limits->bulk_bytes_max) return ERR_OUT_OF_RANGE;
     for (int64_t i = 0; i < count; i++) {
         buf_clear(&name);
         buf_printf(&name, "%.*s:%lld", (int)prefix.len, prefix.ptr, (long long)i);
@@ -167,6 +113,9 @@ static enum err load_again(struct call *call, bool flush, bool merge)
         store_replace_all(server->store, outcome.keyspaces);
         mem_free(outcome.keyspaces);
         outcome.keyspaces = NULL;
+        functions_replace_all(&server->functions, outcome.functions, outcome.function_count);
+        outcome.functions = NULL;
+        outcome.function_count = 0;
     } else if (!merge_all(call, &outcome, merge)) {
         loader_outcome_release(&outcome);
         return call_fail(call, "ERR Error trying to load the RDB dump, check server logs.");
@@ -206,8 +155,7 @@ static enum err debug_sleep(struct call *call)
 {
     double seconds;
 
-    TRY(call_arg_double(call, 2, &seconds));
-    if (seconds > 0)
+    if (num_parse_double(call->argv[2], &seconds) && seconds > 0)
         clock_block_us((int64_t)(seconds * 1e6)); /* the whole server stands: that is the point */
     reply_ok(call->reply);
     return OK;
@@ -239,6 +187,50 @@ static enum err debug_pause_cron(struct call *call)
 
 static enum err debug_accepted(struct call *call) /* knobs of machinery that does not exist here */
 {
+    reply_ok(call->reply);
+    return OK;
+}
+
+static enum err debug_packed_threshold(struct call *call)
+{
+    uint64_t bytes;
+
+    if (!num_parse_memory(call->argv[2], &bytes) || bytes >= 4ull << 30)
+        return call_fail(call,
+                         "ERR argument must be a memory value bigger than 1 and smaller than 4gb");
+    reply_ok(call->reply); /* elements have one form here, whatever their size */
+    return OK;
+}
+
+static enum err debug_reply_buffer(struct call *call)
+{
+    int64_t ms;
+
+    if (call_arg_is(call, 2, "PEAK-RESET-TIME")) {
+        if (!call_arg_is(call, 3, "NEVER") && !call_arg_is(call, 3, "RESET"))
+            TRY(call_arg_int64(call, 3, &ms));
+    } else if (!call_arg_is(call, 2, "RESIZING")) {
+        return debug_unknown(call);
+    }
+    reply_ok(call->reply); /* reply buffers go back to the pool by themselves */
+    return OK;
+}
+
+static enum err debug_cluster_link(struct call *call)
+{
+    return call_fail(call, "ERR Debug option only available for cluster mode enabled setup!");
+}
+
+static enum err debug_client_eviction(struct call *call)
+{
+    return call_fail(call, "ERR maxmemory-clients is disabled.");
+}
+
+static enum err debug_leak(struct call *call)
+{
+    char *lost = mem_alloc(call->argv[2].len + 1);
+
+    memcpy(lost, call->argv[2].ptr, call->argv[2].len); /* never freed: that is the point */
     reply_ok(call->reply);
     return OK;
 }
@@ -340,146 +332,91 @@ static enum err debug_change_repl_id(struct call *call)
     return OK;
 }
 
-/* ---- looking ---------------------------------------------------------------------------------- */
-
-static enum err reply_table(struct call *call, const struct table *table)
-{
-    struct buf out = {0};
-
-    buf_printf(&out,
-               "[Dictionary HT]\nHash table 0 stats (main hash table):\n table size: %zu\n number "
-               "of elements: %zu\n",
-               table_buckets(table), table_count(table));
-    buf_printf(&out, " max chain length: %zu\n", table_longest_chain(table));
-    reply_verbatim(call->reply, "txt", buf_span(&out));
-    buf_release(&out);
-    return OK;
-}
-
-static enum err debug_htstats(struct call *call)
-{
-    int64_t db;
-
-    TRY(call_arg_int64(call, 2, &db));
-    if (db < 0 || db >= call->limits->databases)
-        return call_fail(call, "ERR Out of range database");
-    return reply_table(call, store_keyspace(call->store, (int)db)->table);
-}
-
-static enum err debug_stringmatch(struct call *call)
-{
-    int64_t len;
-
-    TRY(call_arg_int64(call, 2, &len));
-    reply_ok(call->reply);
-    return OK;
-}
-
-static void reply_attribute_example(struct reply *reply)
-{
-    reply_attribute(reply, 1);
-    if (reply->version == 3) {
-        reply_bulk_cstr(reply, "key-popularity");
-        reply_array(reply, 2);
-        reply_bulk_cstr(reply, "key:123");
-        reply_int64(reply, 90);
-    }
-    reply_bulk_cstr(reply, "Some real reply following the attribute");
-}
-
-static enum err debug_protocol(struct call *call)
-{
-    struct reply *reply = call->reply;
-    struct span word = call->argv[2];
-
-    if (span_is(word, "string")) reply_bulk_cstr(reply, "Hello World");
-    else if (span_is(word, "integer")) reply_int64(reply, 12345);
-    else if (span_is(word, "double")) reply_double(reply, 3.141);
-    else if (span_is(word, "null")) reply_null(reply);
-    else if (span_is(word, "bignum"))
-        reply_big_number(reply, SPAN("1234567999999999999999999999999999999"));
-    else if (span_is(word, "true")) reply_bool(reply, true);
-    else if (span_is(word, "false")) reply_bool(reply, false);
-    else if (span_is(word, "verbatim"))
-        reply_verbatim(reply, "txt", SPAN("This is a verbatim\nstring"));
-    else if (span_is(word, "attrib")) reply_attribute_example(reply);
-    else if (span_is(word, "array") || span_is(word, "set")) {
-        if (span_is(word, "array")) reply_array(reply, 3);
-        else reply_set(reply, 3);
-        for (int i = 0; i < 3; i++) reply_int64(reply, i);
-    } else if (span_is(word, "map")) {
-        reply_map(reply, 3);
-        for (int i = 0; i < 3; i++) {
-            reply_int64(reply, i);
-            reply_bool(reply, i == 1);
-        }
-    } else if (span_is(word, "push")) {
-        if (reply->version == 2)
-            return call_fail(call, "ERR RESP2 is not supported by this command");
-        reply_push(reply, 2);
-        reply_bulk_cstr(reply, "server-cpu-usage");
-        reply_int64(reply, 42);
-        reply_bulk_cstr(reply, "Some real reply following the push reply");
-    } else {
-        return call_fail(
-            call, "ERR Wrong protocol type name. Please use one of the following: "
-                  "string|integer|double|null|array|set|map|attrib|push|verbatim|true|false");
-    }
-    return OK;
-}
+/* ---- the table -------------------------------------------------------------------------------- */
 
 static enum err debug_help(struct call *call);
 
-static const struct debug_row rows[] = {
-    {"ASSERT", 0, 0, debug_assert},
-    {"CHANGE-REPL-ID", 0, 0, debug_change_repl_id},
-    {"CONFIG-REWRITE-FORCE-ALL", 0, 0, debug_config_rewrite},
-    {"CRASH-AND-RECOVER", 0, 1, debug_crash_and_recover},
-    {"DIGEST", 0, 0, debug_digest},
-    {"DIGEST-VALUE", 0, -1, debug_digest_value},
-    {"DROP-CLUSTER-PACKET-FILTER", 1, 1, debug_accepted},
-    {"ERROR", 1, 1, debug_error},
-    {"HELP", 0, 0, debug_help},
-    {"HTSTATS", 1, 2, debug_htstats},
-    {"LOG", 1, 1, debug_log},
-    {"OBJECT", 1, 2, debug_object},
-    {"OOM", 0, 0, debug_oom},
-    {"PANIC", 0, 0, debug_panic},
-    {"PAUSE-CRON", 1, 1, debug_pause_cron},
-    {"POPULATE", 1, 3, debug_populate},
-    {"PROTOCOL", 1, 1, debug_protocol},
-    {"QUICKLIST-PACKED-THRESHOLD", 1, 1, debug_accepted},
-    {"RELOAD", 0, -1, debug_reload},
-    {"REPLICATE", 1, -1, debug_replicate},
-    {"REPLYBUFFER", 2, 2, debug_accepted},
-    {"RESTART", 0, 1, debug_restart},
-    {"SEGFAULT", 0, 0, debug_segfault},
-    {"SET-ACTIVE-EXPIRE", 1, 1, debug_set_active_expire},
-    {"SET-DISABLE-DENY-SCRIPTS", 1, 1, debug_accepted},
-    {"SET-SKIP-CHECKSUM-VALIDATION", 1, 1, debug_skip_checksum},
-    {"SLEEP", 1, 1, debug_sleep},
-    {"STRINGMATCH-LEN", 2, 2, debug_stringmatch},
+static const struct debug_row acting[] = {
+    {"ASSERT", "", "Ends the process as a failed assertion does.", 0, 0, debug_assert},
+    {"CHANGE-REPL-ID", "", "Begins a new replication history.", 0, 0, debug_change_repl_id},
+    {"CLIENT-EVICTION", "", "Shows the pools of client eviction.", 0, 0, debug_client_eviction},
+    {"CLUSTERLINK", "KILL <to|from|all> <node-id>", "Only in cluster mode.", 3, 3,
+     debug_cluster_link},
+    {"CONFIG-REWRITE-FORCE-ALL", "", "CONFIG REWRITE with every directive.", 0, 0,
+     debug_config_rewrite},
+    {"CRASH-AND-RECOVER", "[<milliseconds>]", "Starts anew without saving.", 0, 1,
+     debug_crash_and_recover},
+    {"DROP-CLUSTER-PACKET-FILTER", "<packet-type>", "Accepted: there is no cluster bus.", 1, 1,
+     debug_accepted},
+    {"ERROR", "<string>", "Replies with the string as an error.", 1, 1, debug_error},
+    {"HELP", "", "Lists the subcommands.", 0, 0, debug_help},
+    {"LEAK", "<string>", "Loses a copy of the string.", 1, 1, debug_leak},
+    {"LOG", "<message>", "Writes the message into the log.", 1, 1, debug_log},
+    {"OOM", "", "Ends the process as a lack of memory does.", 0, 0, debug_oom},
+    {"PANIC", "", "Ends the process as an impossible state does.", 0, 0, debug_panic},
+    {"PAUSE-CRON", "<0|1>", "Stops or resumes periodic work.", 1, 1, debug_pause_cron},
+    {"POPULATE", "<count> [<prefix>] [<size>]",
+     "Makes string keys <prefix>:0, <prefix>:1... that are not there; not replicated.", 1, 3,
+     debug_populate},
+    {"QUICKLIST-PACKED-THRESHOLD", "<size>", "Accepted: elements have one form.", 1, 1,
+     debug_packed_threshold},
+    {"RELOAD", "[NOSAVE] [NOFLUSH] [MERGE]", "Saves, empties, and loads the RDB file.", 0, -1,
+     debug_reload},
+    {"REPLICATE", "<command> [<arg> ...]", "Puts a command into the log without executing it.", 1,
+     -1, debug_replicate},
+    {"REPLYBUFFER", "<PEAK-RESET-TIME|RESIZING> <value>", "Accepted: buffers are pooled.", 2, 2,
+     debug_reply_buffer},
+    {"RESTART", "[<milliseconds>]", "Saves and starts anew.", 0, 1, debug_restart},
+    {"SEGFAULT", "", "Ends the process as a bad pointer does.", 0, 0, debug_segfault},
+    {"SET-ACTIVE-EXPIRE", "<0|1>", "Whether keys expire without being looked at.", 1, 1,
+     debug_set_active_expire},
+    {"SET-DISABLE-DENY-SCRIPTS", "<0|1>", "Accepted: there are no scripts.", 1, 1, debug_accepted},
+    {"SET-SKIP-CHECKSUM-VALIDATION", "<0|1>", "Whether RESTORE looks at checksums.", 1, 1,
+     debug_skip_checksum},
+    {"SLEEP", "<seconds>", "Stops everything for so long; decimals allowed.", 1, 1, debug_sleep},
+    {NULL, NULL, NULL, 0, 0, NULL},
 };
+
+static int help_rows(struct call *call, const struct debug_row *row)
+{
+    int lines = 0;
+
+    for (; row->name != NULL; row++, lines += 2) {
+        char line[128];
+        snprintf(line, sizeof line, "%s%s%s", row->name, row->arguments[0] != '\0' ? " " : "",
+                 row->arguments);
+        reply_status(call->reply, line);
+        snprintf(line, sizeof line, "    %s", row->help);
+        reply_status(call->reply, line);
+    }
+    return lines;
+}
 
 static enum err debug_help(struct call *call)
 {
-    size_t count = sizeof rows / sizeof *rows;
+    size_t header = reply_defer(call->reply);
+    int lines = 1;
 
-    reply_array(call->reply, (int64_t)count + 1);
     reply_status(call->reply, "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
-    for (size_t i = 0; i < count; i++) reply_status(call->reply, rows[i].name);
+    lines += help_rows(call, acting);
+    lines += help_rows(call, debug_looking);
+    reply_settle(call->reply, header, REPLY_ARRAY, lines);
     return OK;
+}
+
+static const struct debug_row *find_row(const struct debug_row *row, struct span name)
+{
+    while (row->name != NULL && !span_is(name, row->name)) row++;
+    return row->name != NULL ? row : NULL;
 }
 
 enum err cmd_debug(struct call *call)
 {
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (!span_is(call->argv[1], rows[i].name)) continue;
-        int args = call->argc - 2;
-        if (args < rows[i].args_min || (rows[i].args_max >= 0 && args > rows[i].args_max)) break;
-        return rows[i].run(call);
-    }
-    return call_fail(
-        call, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try DEBUG HELP.",
-        (int)(call->argv[1].len < 128 ? call->argv[1].len : 128), call->argv[1].ptr);
+    const struct debug_row *row = find_row(acting, call->argv[1]);
+    int args = call->argc - 2;
+
+    if (row == NULL) row = find_row(debug_looking, call->argv[1]);
+    if (row == NULL || args < row->args_min || (row->args_max >= 0 && args > row->args_max))
+        return debug_unknown(call);
+    return row->run(call);
 }

@@ -1,0 +1,17 @@
+/* What the files of DEBUG share. */
+#ifndef PANDO_SERVER_DEBUG_INSIDE_H
+#define PANDO_SERVER_DEBUG_INSIDE_H
+
+#include "cmd/call.h"
+
+struct debug_row {
+    const char *name, *arguments, *help;
+    int args_min, args_max; /* behind the subcommand; -1: any */
+    enum err (*run)(struct call *call);
+};
+
+extern const struct debug_row debug_looking[]; /* debug_look.c; ended by a name of NULL */
+
+enum err debug_unknown(struct call *call); /* the error for what is no subcommand */
+
+#endif

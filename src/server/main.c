@@ -153,5 +153,11 @@ int main(int argc, char **argv)
         folder_release(server);
         execv("/proc/self/exe", argv);
     }
+#if defined(__SANITIZE_ADDRESS__)
+    int exit_code = server->exit_code;
+    server_free(server);
+    return exit_code;
+#else
     return server->exit_code;
+#endif
 }

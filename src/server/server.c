@@ -336,6 +336,22 @@ void server_run(struct server *server)
     loop_run(server->loop);
 }
 
+void server_free(struct server *server)
+{
+    while (server->sessions != NULL) session_close(server->sessions);
+    session_close(server->applier);
+    persistence_free(server->persistence);
+    replication_free(server->replication);
+    server->replication = NULL;
+    worker_free(server->file_worker);
+    loop_run_posted(server->loop);
+    unit_release(&server->unit);
+    journal_free(server->journal);
+    worker_free(server->reclaim_worker);
+    loop_run_posted(server->loop);
+    store_free(server->store);
+}
+
 /* ---- what CONFIG needs ------------------------------------------------------------------------ */
 
 struct config_caller call_config_caller(const struct call *call)

@@ -71,7 +71,8 @@ static void say_current_command(void)
         session->db, session->last_command != NULL ? session->last_command->name : "");
 }
 
-static void on_fatal_signal(int number, siginfo_t *info, void *context)
+/* Unused where a sanitizer reports crashes. */
+__attribute__((unused)) static void on_fatal_signal(int number, siginfo_t *info, void *context)
 {
     void *frames[FRAMES_MAX];
 

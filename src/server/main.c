@@ -56,7 +56,7 @@ static int check_config(int argc, char **argv)
         config_load(config, 2, arguments, &registry, CONFIG_LOAD_DRY, &error);
     if (result == CONFIG_OK) printf("%s: fine\n", argv[2]);
     if (result == CONFIG_UNREADABLE) buf_append_char(&error, '\n'); /* no log line here */
-    fwrite(error.ptr, 1, error.len, stderr);
+    fprintf(stderr, "%.*s", (int)error.len, error.len == 0 ? "" : error.ptr);
     buf_release(&error);
     command_registry_release(&registry);
     config_free(config);

@@ -80,9 +80,10 @@ static void ask_for_sync(struct replica *replica, struct repl_actions *out)
     replica->asked_offset = journal_end(journal);
     if (replica->stand_in[0] != '\0' && strcmp(replica->stand_in_for, id) == 0)
         id = replica->stand_in;
-    /* A log that never had a byte nor came from a primary is no history worth asking for. */
+    /* A log that never had a byte, came from no primary and was told to no replica is no history. */
     const bool has_history =
-        journal_active(journal) && (journal_end(journal) > 0 || replica->adopted);
+        journal_active(journal) &&
+        (journal_end(journal) > 0 || replica->adopted || primary_id_was_told(replica->primary));
     snprintf(replica->asked_id, sizeof(replica->asked_id), "%s", has_history ? id : "?");
     if (has_history) snprintf(next, sizeof(next), "%" PRIu64, journal_end(journal) + 1);
     replica->asked_failover = replica->ask_failover && !replica->plain_next;

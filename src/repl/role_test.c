@@ -132,6 +132,25 @@ Test(role, an_id_that_has_bytes_or_was_told_is_kept)
     HAS(what_it_asks_with(), fresh);
 }
 
+Test(role, a_log_without_a_byte_is_a_history_once_somebody_has_it)
+{
+    struct rig fresh;
+    char told[41];
+    rig_init(&fresh, 0);
+    rig_ask(&fresh, 3, "replconf capa eof capa psync2");
+    rig_ask(&fresh, 3, "psync ? -1");
+    rig_do(&fresh);
+    primary_snapshot_begun(fresh.primary, 1, 0, fresh.now_ms, &fresh.out);
+    snprintf(told, sizeof(told), "%s", journal_id(fresh.journal));
+    role_follow(fresh.role, "h", 1, fresh.now_ms, &fresh.out);
+    rig_do(&fresh);
+    rig_wait(&fresh, 100);
+    replica_connected(fresh.replica, fresh.now_ms, &fresh.out);
+    rig_do(&fresh);
+    HAS(rig_receive(&fresh, "+PONG\r\n+OK\r\n+OK\r\n"), told);
+    rig_release(&fresh);
+}
+
 /* ---- FAILOVER's arguments ----------------------------------------------------------------------- */
 
 Test(role, failover_refuses_as_redis_does)

@@ -173,7 +173,7 @@ static void fill_options(struct server *server, struct image_options *options)
     if (journal_active(server->journal)) {
         options->repl_id = journal_id(server->journal);
         options->repl_offset = (int64_t)journal_end(server->journal);
-        options->repl_stream_db = journal_db(server->journal);
+        options->repl_stream_db = journal_stream_db(server->journal);
     }
     const struct functions *functions = &server->functions;
     if (functions->count > 0) {

@@ -184,6 +184,11 @@ static void change_role(struct replication *replication, bool to_replica)
     if (to_replica) blocking_role_changed(server);
     unit_commit(&server->unit);
     server_update_policy(server);
+    /* FAILOVER changes it, too, at both ends. */
+    struct replica_figures figures;
+    replica_figures(replication->replica, replication_mono_ms(server), &figures);
+    config_set_primary(server->config, to_replica ? span_of_cstr(figures.host) : SPAN(""),
+                       to_replica ? figures.port : 0);
 }
 
 static void act(struct replication *replication, const struct repl_action *action,
@@ -320,6 +325,7 @@ void replication_before_wait(struct server *server)
 {
     struct replication *replication = server->replication;
 
+    link_resume(replication->link);
     if (!journal_active(server->journal)) return;
     primary_flush(replication->primary, &replication->actions);
     replication_run(replication, SPAN(""));
@@ -382,7 +388,8 @@ void replication_request_acks(struct server *server)
 void replication_restored(struct server *server, const char *id, int64_t offset, int stream_db)
 {
     if (offset < 0 || strlen(id) != REPLICATION_ID_LEN) return;
-    journal_restore(server->journal, id, (uint64_t)offset,
-                    server->config->replicaof.host[0] == '\0');
-    journal_set_db(server->journal, server->config->replicaof.host[0] == '\0' ? -1 : stream_db);
+    journal_restore(server->journal, id, (uint64_t)offset, false);
+    journal_set_db(server->journal, stream_db);
+    /* The name is new, the database that the bytes stand in is not: see journal_stream_db. */
+    if (server->config->replicaof.host[0] == '\0') journal_shift_id(server->journal);
 }

@@ -91,6 +91,7 @@ struct session *peers_find(struct server *server, uint64_t id);
 
 struct link *link_new(struct replication *replication);
 void link_free(struct link *link);
+void link_resume(struct link *link); /* once per turn: takes what was left, reads on */
 void link_act(struct replication *replication, const struct repl_action *action, struct span bytes);
 
 /* INFO replication, without the heading. */

@@ -36,6 +36,7 @@ struct link {
     char *read_buffer;
     struct buf out;
     size_t out_sent;
+    struct buf rest; /* read behind an image that is being loaded: the stream's beginning */
 
     /* an image on its way */
     bool to_file, loading, whole; /* whole: IMAGE_END came */
@@ -90,6 +91,7 @@ static void disconnect(struct link *link)
     link->connecting = false;
     buf_release(&link->out);
     link->out_sent = 0;
+    buf_release(&link->rest);
     apply_reset(link->replication->apply);
 }
 
@@ -118,11 +120,17 @@ static void lost(struct link *link, const char *reason)
     replication_run(replication, SPAN(""));
 }
 
+/* While a whole image is being loaded nothing is read: what a primary sends behind it waits in its log. */
+static bool may_read(const struct link *link)
+{
+    return !link->full && link->rest.len == 0 && replica_wants_bytes(link->replication->replica);
+}
+
 static void watch_what_is_needed(struct link *link)
 {
     if (link->watch.fd < 0 || link->connecting) return;
     unsigned wants =
-        (link->full ? 0u : LOOP_READ) | (link->out_sent < link->out.len ? LOOP_WRITE : 0u);
+        (may_read(link) ? LOOP_READ : 0u) | (link->out_sent < link->out.len ? LOOP_WRITE : 0u);
     loop_want(link->replication->server->loop, &link->watch, wants);
 }
 
@@ -143,12 +151,22 @@ static void flush(struct link *link)
     watch_what_is_needed(link);
 }
 
+static void take(struct link *link, struct span bytes)
+{
+    struct replication *replication = link->replication;
+    size_t taken = replica_received(replication->replica, bytes, now(link), &replication->actions);
+
+    replication_run(replication, span_of(bytes.ptr, taken));
+    if (link->watch.fd >= 0) buf_append(&link->rest, bytes.ptr + taken, bytes.len - taken);
+    watch_what_is_needed(link);
+}
+
 static void read_link(struct link *link)
 {
     struct replication *replication = link->replication;
     struct server *server = replication->server;
 
-    for (int i = 0; i < READS_PER_TURN && link->watch.fd >= 0 && !link->full; i++) {
+    for (int i = 0; i < READS_PER_TURN && link->watch.fd >= 0 && may_read(link); i++) {
         ssize_t got = socket_read(link->watch.fd, link->read_buffer, LINK_READ_BYTES);
         if (got == -EAGAIN || got == -EINTR) return;
         if (got <= 0) {
@@ -159,10 +177,21 @@ static void read_link(struct link *link)
         struct span bytes = span_of(link->read_buffer, (size_t)got);
         server->stats.net_input_bytes += (uint64_t)got;
         server->stats.repl_input_bytes += (uint64_t)got;
-        replica_received(replication->replica, bytes, now(link), &replication->actions);
-        replication_run(replication, bytes);
+        take(link, bytes);
         if (got < LINK_READ_BYTES) return;
     }
+}
+
+void link_resume(struct link *link)
+{
+    struct buf rest = link->rest;
+
+    if (rest.len > 0 && replica_wants_bytes(link->replication->replica)) {
+        link->rest = (struct buf){0};
+        take(link, buf_span(&rest));
+        buf_release(&rest);
+    }
+    watch_what_is_needed(link);
 }
 
 static void connected(struct link *link)

@@ -68,7 +68,8 @@ void peers_act(struct replication *replication, const struct repl_action *action
     case REPL_SEND: send_text(session, text); return;
     case REPL_CLOSE:
         log_verbose("Closing replica %s: %.*s", session->peer_name, (int)text.len, text.ptr);
-        session_close(session);
+        if (action->value == 1) session_close_after_reply(session);
+        else session_close(session);
         return;
     case REPL_PIN:
         close_log(peer);

@@ -3,7 +3,7 @@
 #include "cmd/registry.h"
 #include <criterion/criterion.h>
 #include <ctype.h>
-#include <stdlib.h>
+#include <stdio.h>
 
 static struct span text(const char *words)
 {
@@ -99,20 +99,21 @@ Test(command, arity_counts_the_name)
 static const char *keys_of(const struct key_spec *specs, int count, char *line)
 {
     static char found[256];
+    size_t len = 0;
     struct command command = {.name = "x", .key_specs = specs, .key_spec_count = count};
     struct command_key keys[32];
     struct span argv[32];
     int argc = 0, n;
+    char *rest;
 
-    for (char *word = strtok(line, " "); word != NULL; word = strtok(NULL, " "))
+    for (char *word = strtok_r(line, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest))
         argv[argc++] = text(word);
     n = command_keys(&command, argv, argc, keys, 32);
     if (n < 0) return "-";
     found[0] = '\0';
-    for (int i = 0; i < n; i++) {
-        if (i > 0) strcat(found, " ");
-        strncat(found, argv[keys[i].index].ptr, argv[keys[i].index].len);
-    }
+    for (int i = 0; i < n; i++)
+        len += (size_t)snprintf(found + len, sizeof found - len, "%s%s", i > 0 ? " " : "",
+                                argv[keys[i].index].ptr);
     return found;
 }
 

@@ -49,12 +49,12 @@ static const struct config_caller anybody = {false, false};
 static const char *set(struct config *config, const char *line)
 {
     static char error[512];
-    char copy[512];
+    char copy[512], *rest;
     struct span argv[16];
     int argc = 0;
 
     snprintf(copy, sizeof copy, "%s", line);
-    for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " "))
+    for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest))
         argv[argc++] = text(word);
     return config_set(config, argv, argc, anybody, error) ? "" : error;
 }
@@ -404,12 +404,12 @@ static const char *matching(const char *line)
 {
     static char names[8192];
     struct buf out = {0};
-    char copy[128];
+    char copy[128], *rest;
     struct span patterns[8];
     int count = 0;
 
     snprintf(copy, sizeof copy, "%s", line);
-    for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " "))
+    for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest))
         patterns[count++] = text(word);
     config_match(patterns, count, collect_name, &out);
     snprintf(names, sizeof names, "%.*s", (int)out.len, out.len == 0 ? "" : out.ptr);
@@ -450,7 +450,7 @@ static void begin(struct rewriting *rewriting, const char *lines)
 {
     struct buf error = {0};
 
-    strcpy(rewriting->folder, "/tmp/config_test_XXXXXX");
+    snprintf(rewriting->folder, sizeof rewriting->folder, "/tmp/config_test_XXXXXX");
     cr_assert_not_null(mkdtemp(rewriting->folder));
     snprintf(rewriting->path, sizeof rewriting->path, "%s/a.conf", rewriting->folder);
     cr_assert_eq(file_replace(rewriting->path, lines, strlen(lines), 0640), 0);

@@ -1,6 +1,8 @@
 """What the primary puts into the stream: deterministic commands, byte for byte those of Redis 7.0.15.
 
 A listener that plays a replica reads both servers' streams and compares them."""
+import difflib
+
 import pytest
 
 from harness.peers import FakeReplica
@@ -48,6 +50,10 @@ def masked(command):
     return masked
 
 
+def as_lines(commands):
+    return [" ".join(repr(word)[2:-1] for word in command) for command in commands]
+
+
 def stream_of(servers, binary, lines):
     """All commands that a replica gets to hear for these lines, and the replies."""
     from differential.script import split_arguments
@@ -78,7 +84,8 @@ def test_the_stream_is_that_of_redis(servers, name):
     from harness.servers import ORACLE, PANDO
     theirs = stream_of(servers, ORACLE, SCRIPTS[name])
     ours = stream_of(servers, PANDO, SCRIPTS[name])
-    assert [c for c in ours] == [c for c in theirs]
+    found = "\n".join(difflib.unified_diff(as_lines(theirs), as_lines(ours), "redis", "pando", lineterm=""))
+    assert not found, found
 
 
 def test_the_first_command_follows_a_select(servers):

@@ -2,6 +2,7 @@
 #include "cmd/unit.h"
 
 #include <stdarg.h>
+#include <ctype.h>
 #include <stdio.h>
 
 void call_set_error(struct call *call, const char *format, ...)
@@ -11,6 +12,21 @@ void call_set_error(struct call *call, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(call->error, sizeof call->error, format, arguments);
     va_end(arguments);
+}
+
+enum err call_bad_subcommand(struct call *call)
+{
+    const struct command *container = call->command->container;
+    const char *name = container != NULL ? container->name : call->command->name;
+    char upper[64];
+    size_t len = 0;
+
+    for (; name[len] != '\0' && len < sizeof upper - 1; len++)
+        upper[len] = (char)toupper((unsigned char)name[len]);
+    upper[len] = '\0';
+    return call_fail(
+        call, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",
+        (int)(call->argv[1].len < 128 ? call->argv[1].len : 128), call->argv[1].ptr, upper);
 }
 
 enum err call_arg_int64(struct call *call, int index, int64_t *out)
@@ -28,6 +44,7 @@ enum err call_arg_db(struct call *call, int index, int *out)
     int64_t db;
 
     TRY(call_arg_int64(call, index, &db));
+    if (db < INT32_MIN || db > INT32_MAX) return ERR_NOT_INT32;
     if (db < 0 || db >= call->limits->databases) return ERR_DB_RANGE;
     *out = (int)db;
     return OK;

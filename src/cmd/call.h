@@ -57,6 +57,8 @@ struct limits {
 #define call_fail(call, ...) (call_set_error(call, __VA_ARGS__), ERR_TEXT)
 void call_set_error(struct call *call, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* The error of a subcommand, argv[1], whose arguments make no sense. */
+enum err call_bad_subcommand(struct call *call);
 
 /* Arguments as numbers, with the command's usual errors. */
 enum err call_arg_int64(struct call *call, int index, int64_t *out); /* ERR_NOT_INTEGER */

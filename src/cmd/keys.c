@@ -96,14 +96,12 @@ enum err cmd_renamenx(struct call *call)
 enum err cmd_move(struct call *call)
 {
     struct key key = call_key(call, 1);
-    int64_t db;
+    int db;
 
-    TRY(call_arg_int64(call, 2, &db));
-    if (db < INT32_MIN || db > INT32_MAX) return ERR_OUT_OF_RANGE;
-    if (db < 0 || db >= call->limits->databases) return ERR_DB_RANGE;
+    TRY(call_arg_db(call, 2, &db));
     if (db == call->db) return ERR_SAME_OBJECT;
     if (store_find(call->store, call->db, &key, FIND_WRITE) == NULL ||
-        store_find(call->store, (int)db, &key, FIND_WRITE) != NULL) {
+        store_find(call->store, db, &key, FIND_WRITE) != NULL) {
         reply_int64(call->reply, 0);
         return OK;
     }

@@ -79,10 +79,23 @@ enum err cmd_keys(struct call *call)
     return OK;
 }
 
+/* A cursor as Redis 7.0.15 reads it: a sign may stand before it, and nothing at all is 0. */
+static bool parse_cursor(struct span text, uint64_t *cursor)
+{
+    bool negative = text.len > 0 && text.ptr[0] == '-';
+
+    *cursor = 0;
+    if (text.len == 0) return true;
+    if (negative || text.ptr[0] == '+') text = (struct span){text.ptr + 1, text.len - 1};
+    if (!num_parse_uint64(text, cursor)) return false;
+    if (negative) *cursor = 0 - *cursor;
+    return true;
+}
+
 static enum err parse_scan(struct call *call, struct listing *listing, uint64_t *cursor,
                            int64_t *count)
 {
-    if (!num_parse_uint64(call->argv[1], cursor)) return ERR_BAD_CURSOR;
+    if (!parse_cursor(call->argv[1], cursor)) return ERR_BAD_CURSOR;
     for (int i = 2; i < call->argc; i += 2) {
         bool has_value = i + 1 < call->argc;
         if (has_value && call_arg_is(call, i, "COUNT")) {

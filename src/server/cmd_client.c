@@ -323,7 +323,7 @@ enum err cmd_client_pause(struct call *call)
     bool all = true;
     int64_t ms, until_ms;
 
-    if (call->argc > 4) return ERR_SYNTAX;
+    if (call->argc > 4) return call_bad_subcommand(call);
     if (call->argc == 4) {
         if (call_arg_is(call, 3, "write")) all = false;
         else if (!call_arg_is(call, 3, "all"))
@@ -359,7 +359,7 @@ enum err cmd_client_unblock(struct call *call)
     bool with_error = false;
     int64_t id;
 
-    if (call->argc > 4) return ERR_SYNTAX;
+    if (call->argc > 4) return call_bad_subcommand(call);
     if (call->argc == 4) {
         if (call_arg_is(call, 3, "error")) with_error = true;
         else if (!call_arg_is(call, 3, "timeout"))

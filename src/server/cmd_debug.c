@@ -16,9 +16,7 @@
 
 enum err debug_unknown(struct call *call)
 {
-    return call_fail(
-        call, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try DEBUG HELP.",
-        (int)(call->argv[1].len < 128 ? call->argv[1].len : 128), call->argv[1].ptr);
+    return call_bad_subcommand(call);
 }
 
 /* ---- data ------------------------------------------------------------------------------------- */

@@ -39,16 +39,9 @@ enum err cmd_function_delete(struct call *call)
     return OK;
 }
 
-static enum err wrong_arguments(struct call *call)
-{
-    return call_fail(
-        call, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try FUNCTION HELP.",
-        (int)(call->argv[1].len < 128 ? call->argv[1].len : 128), call->argv[1].ptr);
-}
-
 enum err cmd_function_flush(struct call *call)
 {
-    if (call->argc > 3) return wrong_arguments(call);
+    if (call->argc > 3) return call_bad_subcommand(call);
     if (call->argc == 3 && !call_arg_is(call, 2, "SYNC") && !call_arg_is(call, 2, "ASYNC"))
         return call_fail(call, "ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
     functions_release(functions_of(call));
@@ -71,7 +64,7 @@ enum err cmd_function_restore(struct call *call)
 {
     enum function_policy policy = FUNCTION_APPEND;
 
-    if (call->argc > 4) return wrong_arguments(call);
+    if (call->argc > 4) return call_bad_subcommand(call);
     if (call->argc == 4) {
         if (call_arg_is(call, 3, "APPEND")) policy = FUNCTION_APPEND;
         else if (call_arg_is(call, 3, "REPLACE")) policy = FUNCTION_REPLACE;

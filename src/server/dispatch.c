@@ -13,6 +13,7 @@
 #include "server/slowlog.h"
 #include "server/transactions.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 const struct command *dispatch_find(struct server *server, const struct span *argv, int argc)
@@ -61,6 +62,26 @@ static void reject_subcommand(struct session *session, const struct parsed *requ
                  word.len < 128 ? (int)word.len : 128, word.ptr, len, upper);
 }
 
+/* An error before execution. An EXEC that is refused discards its transaction. */
+__attribute__((format(printf, 3, 4))) static void refuse(struct session *session,
+                                                         const struct command *command,
+                                                         const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (command->run != cmd_exec) {
+        reply_error(&session->reply, text);
+        return;
+    }
+    transactions_release(session);
+    reply_errorf(&session->reply, "EXECABORT Transaction discarded because of: %s",
+                 strncmp(text, "ERR ", 4) == 0 ? text + 4 : text);
+}
+
 static bool is_unknown(struct session *session, const struct parsed *request)
 {
     const struct command *command = request->command;
@@ -75,18 +96,18 @@ static bool is_unknown(struct session *session, const struct parsed *request)
     }
     int arity = command->arity;
     if ((arity > 0 && arity != request->argc) || request->argc < -arity) {
-        reply_errorf(&session->reply, "ERR wrong number of arguments for '%s' command",
-                     command->name);
+        refuse(session, command, "ERR wrong number of arguments for '%s' command", command->name);
         return true;
     }
     return false;
 }
 
-/* Whether the row, or anything queued before it where the row is EXEC, has one of these flags. */
+/* Whether the row, or for EXEC anything queued before it, has one of these flags. */
 static bool has_flag(const struct session *session, const struct command *command, uint32_t flags)
 {
-    if (command->flags & flags) return true;
-    return command->run == cmd_exec && transactions_queued_flags(session) & flags;
+    /* EXEC does what it holds, no more: its own row says that it may replicate. */
+    if (command->run == cmd_exec) return transactions_queued_flags(session) & flags;
+    return command->flags & flags;
 }
 
 static enum err refusal(struct session *session, const struct parsed *request)
@@ -112,11 +133,10 @@ static enum err refusal(struct session *session, const struct parsed *request)
     }
     if (session->reply.version == 2 && session->subscriptions != NULL &&
         pubsub_subscribed(session) && !(command->flags & CMD_SUBSCRIBED)) {
-        reply_errorf(&session->reply,
-                     "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT "
-                     "/ RESET are allowed in "
-                     "this context",
-                     command->name);
+        refuse(session, command,
+               "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
+               "are allowed in this context",
+               command->name);
         return ERR_TEXT;
     }
     enum err stale = from_primary ? OK : replication_stale(server, command);
@@ -246,7 +266,7 @@ enum dispatch_result dispatch_request(struct session *session, const struct pars
     }
     enum err err = refusal(session, request);
     if (err != OK) {
-        if (err != ERR_TEXT) reply_error(&session->reply, err_text(err));
+        if (err != ERR_TEXT) refuse(session, command, "%s", err_text(err));
         rejected(session, command);
         goto replied;
     }

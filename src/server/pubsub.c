@@ -421,8 +421,9 @@ static enum err list_topics(struct call *call, enum kind kind)
     struct table *table = call_server(call)->pubsub->topics[kind];
     struct listing listing = {.reply = call->reply,
                               .pattern = call->argc == 3 ? &call->argv[2] : NULL};
-    size_t position = reply_defer(call->reply);
 
+    if (call->argc > 3) return call_bad_subcommand(call);
+    size_t position = reply_defer(call->reply);
     for (size_t i = 0; i < table_buckets(table); i++) table_visit(table, i, list_topic, &listing);
     reply_settle(call->reply, position, REPLY_ARRAY, listing.count);
     return OK;

@@ -67,8 +67,7 @@ void server_update_policy(struct server *server)
     bool is_replica = server_is_replica(server);
 
     policy->is_replica = is_replica;
-    policy->expire_paused =
-        server_writes_paused(server) || server->loading || !server->active_expire;
+    policy->expire_paused = server_writes_paused(server) || server->loading;
     policy->lazy_expire = config->lazyfree_lazy_expire;
     policy->lazy_server_del = config->lazyfree_lazy_server_del;
     policy->lfu = server_uses_lfu(server);
@@ -199,6 +198,7 @@ static int64_t sooner(int64_t a_us, int64_t b_us)
  * Returns when to look again. */
 static int64_t expire_slice(struct server *server)
 {
+    if (!server->active_expire) return -1; /* keys that are met still expire */
     int64_t next_ms = store_next_deadline(server->store);
     if (next_ms == INT64_MAX) return -1;
     if (next_ms > server->now_ms) {

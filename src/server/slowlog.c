@@ -100,8 +100,7 @@ enum err cmd_slowlog_get(struct call *call)
     const struct slowlog *slowlog = call_server(call)->slowlog;
     int64_t wanted = 10;
 
-    if (call->argc > 3)
-        return call_fail(call, "ERR wrong number of arguments for 'slowlog|get' command");
+    if (call->argc > 3) return call_bad_subcommand(call);
     if (call->argc == 3) {
         if (!num_parse_int64(call->argv[2], &wanted) || wanted < -1)
             return call_fail(call, "ERR count should be greater than or equal to -1");

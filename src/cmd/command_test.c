@@ -222,14 +222,20 @@ Test(registry, an_empty_name_takes_the_command_away)
 
 Test(registry, a_taken_name_is_refused_and_changes_nothing)
 {
+    const struct command *get = command_find(text("get")), *set = command_find(text("set"));
     struct command_registry registry;
-    const struct command *command = command_find(text("command"));
 
     command_registry_init(&registry);
     cr_assert_eq(command_rename(&registry, text("nosuch"), text("x")), RENAME_UNKNOWN);
-    cr_assert_eq(command_rename(&registry, text("command"), text("COMMAND")), RENAME_OK);
-    cr_assert_eq(command_rename(&registry, text("command"), text("table")), RENAME_OK);
-    cr_assert_eq(command_rename(&registry, text("table"), text("table")), RENAME_OK);
-    cr_assert_eq(command_lookup(&registry, text("table")), command);
+    cr_assert_eq(command_rename(&registry, text("get"), text("SET")), RENAME_TAKEN);
+    cr_assert_eq(command_lookup(&registry, text("get")), get);
+
+    cr_assert_eq(command_rename(&registry, text("set"), text("put")), RENAME_OK);
+    cr_assert_eq(command_rename(&registry, text("get"), text("Put")), RENAME_TAKEN);
+    cr_assert_eq(command_rename(&registry, text("put"), text("get")), RENAME_TAKEN);
+    cr_assert_eq(command_lookup(&registry, text("put")), set);
+    cr_assert_eq(command_rename(&registry, text("get"), text("set")), RENAME_OK, "it is free");
+    cr_assert_eq(command_lookup(&registry, text("set")), get);
+    cr_assert_eq(command_rename(&registry, text("put"), text("put")), RENAME_OK);
     command_registry_release(&registry);
 }

@@ -4,6 +4,7 @@
 #include "server/config_kind.h"
 
 #define BACKLOG_BYTES_MIN (16 << 10)
+#define WATCHDOG_MS_MIN   200
 
 static void set_initial(struct config *config, const struct directive *directive)
 {
@@ -114,8 +115,8 @@ void config_settle(struct config *config)
     if (config->hz > 500) config->hz = 500;
     if (config->repl_backlog_size < BACKLOG_BYTES_MIN)
         config->repl_backlog_size = BACKLOG_BYTES_MIN;
-    if (config->watchdog_period > 0 && config->watchdog_period < 2 * (1000 / config->hz))
-        config->watchdog_period = 2 * (1000 / config->hz);
+    if (config->watchdog_period > 0 && config->watchdog_period < WATCHDOG_MS_MIN)
+        config->watchdog_period = WATCHDOG_MS_MIN;
 }
 
 void config_show(const struct config *config, const struct directive *directive, struct buf *out)

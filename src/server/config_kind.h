@@ -101,7 +101,7 @@ bool config_differs(const struct config *a, const struct config *b,
                     const struct directive *directive);
 /* `path`, if relative, as seen from config->dir; the caller frees it. */
 char *config_path(const struct config *config, const char *path);
-/* What holds between directives once all are set. */
+/* Bounds that a value is moved to instead of being refused. */
 void config_settle(struct config *config);
 
 void config_lines_add(struct config_lines *lines, struct span line);

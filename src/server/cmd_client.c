@@ -5,6 +5,7 @@
 #include "server/blocking.h"
 #include "server/client_name.h"
 #include "server/config.h"
+#include "server/dispatch.h"
 #include "server/pubsub.h"
 #include "server/replication.h"
 #include "server/server.h"
@@ -28,6 +29,10 @@ void client_set_name(struct session *session, struct span name)
     memcpy(session->name, name.ptr, name.len);
     session->name[name.len] = '\0';
 }
+
+enum {
+    QUERY_BUFFER_BYTES = 20474
+}; /* what qbuf and qbuf-free of a client that just asked add up to in Redis */
 
 /* ---- describing ------------------------------------------------------------------------------- */
 
@@ -56,17 +61,19 @@ void session_describe(const struct session *session, struct buf *out)
     const struct server *server = session->server;
     char letters[16], events[3] = "", *at = events;
     size_t qbuf = session->in.len, out_bytes = session->out.len - session->out_sent;
-    bool is_current = server->current == session;
+    size_t argument_bytes = 0, qbuf_free = session->in.cap - session->in.len;
 
     flag_letters(session, letters);
     if (session->watch.wants & LOOP_READ) *at++ = 'r';
     if (session->watch.wants & LOOP_WRITE) *at++ = 'w';
     *at = '\0';
-    /* The command that asks stands in the shared read buffer: shown as its own. */
-    size_t qbuf_free = session->in.cap - session->in.len;
-    if (is_current && qbuf == 0) {
-        qbuf = server->current_request_bytes;
-        qbuf_free = 20474 > qbuf ? 20474 - qbuf : 0;
+    if (server->current == session) {
+        const struct parsed *request = server->current_request;
+        for (int i = 0; i < request->argc; i++) argument_bytes += request->argv[i].len;
+        if (qbuf == 0) { /* it stands in the shared read buffer: shown as the session's own */
+            qbuf = request->encoded.len;
+            qbuf_free = QUERY_BUFFER_BYTES > qbuf ? QUERY_BUFFER_BYTES - qbuf : 0;
+        }
     }
     buf_printf(out,
                "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=%d sub=%d "
@@ -79,12 +86,12 @@ void session_describe(const struct session *session, struct buf *out)
                (long long)((server->now_ms - session->created_ms) / 1000),
                (long long)((server->now_ms - session->active_ms) / 1000), letters, session->db,
                pubsub_channels_of(session), pubsub_patterns_of(session), pubsub_shards_of(session),
-               transactions_queued(session), qbuf, qbuf_free, is_current ? (size_t)10 : (size_t)0,
+               transactions_queued(session), qbuf, qbuf_free, argument_bytes,
                transactions_memory(session), session->out.cap > 0 ? session->out.cap : (size_t)1024,
                (size_t)0, out_bytes > 16384 ? (size_t)16384 : out_bytes, out_bytes > 16384 ? 1 : 0,
                out_bytes > 16384 ? out_bytes - 16384 : (size_t)0, session_memory(session), events,
                session->last_command != NULL ? session->last_command->name : "NULL",
-               session->flags & SESSION_AUTHENTICATED ? "default" : "(superuser)",
+               session->flags & SESSION_PRIMARY_LINK ? "(superuser)" : "default",
                session->reply.version);
 }
 
@@ -112,6 +119,9 @@ static bool has_type(const struct session *session, enum client_type type)
 
 static struct session *find_by_id(struct server *server, int64_t id)
 {
+    struct session *link = link_session(server);
+
+    if (link != NULL && (int64_t)link->id == id) return link;
     for (struct session *session = server->sessions; session != NULL; session = session->next)
         if ((int64_t)session->id == id) return session;
     return NULL;
@@ -160,8 +170,15 @@ enum err cmd_client_list(struct call *call)
     } else if (call->argc != 2) {
         return ERR_SYNTAX;
     }
-    for (const struct session *session = oldest(server); session != NULL; session = session->prev)
+    const struct session *link = link_session(server);
+    for (const struct session *session = oldest(server); session != NULL; session = session->prev) {
+        if (link != NULL && link->id < session->id) {
+            if (!by_type || has_type(link, type)) describe_line(link, &out);
+            link = NULL;
+        }
         if (!by_type || has_type(session, type)) describe_line(session, &out);
+    }
+    if (link != NULL && (!by_type || has_type(link, type))) describe_line(link, &out);
     reply_verbatim(call->reply, "txt", buf_span(&out));
     buf_release(&out);
     return OK;
@@ -244,13 +261,14 @@ static bool filter_matches(const struct kill_filter *filter, const struct sessio
         return false;
     if (filter->laddr != NULL && !span_equal(*filter->laddr, span_of_cstr(session->local_name)))
         return false;
-    if (filter->user != NULL && !span_equal(*filter->user, SPAN("default"))) return false;
+    if (filter->user != NULL && session->flags & SESSION_PRIMARY_LINK) return false;
     return true;
 }
 
 static void kill_session(struct call *call, struct session *session)
 {
-    if (session == call->session) session_close_after_reply(session);
+    if (session->flags & SESSION_PRIMARY_LINK) link_kill(call_server(call));
+    else if (session == call->session) session_close_after_reply(session);
     else session_close(session);
 }
 
@@ -307,6 +325,11 @@ enum err cmd_client_kill(struct call *call)
         if (!filter_matches(&filter, session) || (filter.skip_me && session == call->session))
             continue;
         kill_session(call, session);
+        killed++;
+    }
+    struct session *link = link_session(server);
+    if (link != NULL && filter_matches(&filter, link)) {
+        kill_session(call, link);
         killed++;
     }
     if (!old_form) reply_int64(call->reply, killed);

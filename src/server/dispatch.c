@@ -180,6 +180,7 @@ void dispatch_call(struct session *session, const struct parsed *request, unsign
     struct server *server = session->server;
     const struct command *command = request->command;
     struct session *outer = server->current;
+    const struct parsed *outer_request = server->current_request;
     struct call call = {
         .command = command,
         .argv = request->argv,
@@ -199,8 +200,10 @@ void dispatch_call(struct session *session, const struct parsed *request, unsign
     int db = session->db;
 
     server->current = session;
+    server->current_request = request;
     enum err err = command->run(&call);
     server->current = outer;
+    server->current_request = outer_request;
 
     int64_t took_us = clock_monotonic_us() - from_us;
     bool changed = store_dirty(server->store) > dirty; /* SAVE sets it back: no change */

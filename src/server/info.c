@@ -56,7 +56,12 @@ static void server_section(struct server *server, struct buf *out)
 static void clients_section(struct server *server, struct buf *out)
 {
     size_t in_max = 0, out_max = 0, blocked_with_timeout = 0;
+    bool linked = link_session(server) != NULL; /* counted as Redis does */
 
+    for (int i = 0; i < RECENT_SECONDS; i++) {
+        if (server->recent_input.max[i] > in_max) in_max = server->recent_input.max[i];
+        if (server->recent_output.max[i] > out_max) out_max = server->recent_output.max[i];
+    }
     for (const struct session *session = server->sessions; session != NULL;
          session = session->next) {
         size_t pending = session->out.len - session->out_sent;
@@ -71,7 +76,7 @@ static void clients_section(struct server *server, struct buf *out)
         "input_buffer:%zu\r\n"
         "client_recent_max_output_buffer:%zu\r\nblocked_clients:%zu\r\ntracking_clients:0\r\n"
         "clients_in_timeout_table:%zu\r\n",
-        server->session_count > replicas ? server->session_count - replicas : 0,
+        (server->session_count > replicas ? server->session_count - replicas : 0) + linked,
         (long long)server->config->maxclients, in_max, out_max, server->blocked_count,
         blocked_with_timeout);
 }
@@ -159,7 +164,8 @@ static void stats_section(struct server *server, struct buf *out)
         out,
         "sync_full:%llu\r\nsync_partial_ok:%llu\r\nsync_partial_err:%llu\r\nexpired_keys:%"
         "llu\r\nexpired_stale_perc:0.00\r\n"
-        "expired_time_cap_reached_count:0\r\nexpire_cycle_cpu_milliseconds:%llu\r\nevicted_keys:%"
+        "expired_time_cap_reached_count:%llu\r\nexpire_cycle_cpu_milliseconds:%llu\r\nevicted_keys:"
+        "%"
         "llu\r\n"
         "evicted_clients:%llu\r\ntotal_eviction_exceeded_time:0\r\ncurrent_eviction_exceeded_time:"
         "0\r\n"
@@ -174,10 +180,10 @@ static void stats_section(struct server *server, struct buf *out)
         "tracking_total_keys:0\r\ntracking_total_items:0\r\ntracking_total_prefixes:0\r\n",
         (unsigned long long)primary->sync_full, (unsigned long long)primary->sync_partial_ok,
         (unsigned long long)primary->sync_partial_err, (unsigned long long)store->expired_keys,
-        (unsigned long long)store->expire_cycle_us / 1000, (unsigned long long)store->evicted_keys,
-        (unsigned long long)s->evicted_clients, (unsigned long long)store->keyspace_hits,
-        (unsigned long long)store->keyspace_misses, pubsub_channel_count(server),
-        pubsub_pattern_count(server), pubsub_shard_count(server));
+        (unsigned long long)s->expire_slices_cut, (unsigned long long)store->expire_cycle_us / 1000,
+        (unsigned long long)store->evicted_keys, (unsigned long long)s->evicted_clients,
+        (unsigned long long)store->keyspace_hits, (unsigned long long)store->keyspace_misses,
+        pubsub_channel_count(server), pubsub_pattern_count(server), pubsub_shard_count(server));
     buf_printf(
         out,
         "unexpected_error_replies:%llu\r\ntotal_error_replies:%llu\r\ndump_payload_sanitizations:%"
@@ -305,8 +311,9 @@ static bool is_wanted(const struct section *section, const struct span *words, i
     if (count == 0) return section->by_default;
     for (int i = 0; i < count; i++) {
         if (span_is(words[i], "default") && section->by_default) return true;
-        if (span_is(words[i], "all") && strcmp(section->name, "modules") != 0) return true;
-        if (span_is(words[i], "everything") || span_is(words[i], section->name)) return true;
+        if (span_is(words[i], "all") || span_is(words[i], "everything") ||
+            span_is(words[i], section->name))
+            return true;
     }
     return false;
 }

@@ -399,6 +399,12 @@ void persistence_cron(struct server *server)
     }
 }
 
+void persistence_reset_figures(struct server *server)
+{
+    server->persistence->saves = 0;
+    server->persistence->longest_slice_us = 0;
+}
+
 void persistence_figures(const struct server *server, struct persistence_figures *out)
 {
     const struct persistence *persistence = server->persistence;

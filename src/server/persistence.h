@@ -44,6 +44,7 @@ struct persistence_figures { /* INFO persistence */
     /* The engine's longest walk slice in us: the snapshot's share of latency. */
     int64_t longest_slice_us;
 };
+void persistence_reset_figures(struct server *server); /* CONFIG RESETSTAT: counts and records */
 void persistence_figures(const struct server *server, struct persistence_figures *out);
 
 enum err cmd_save(struct call *call);

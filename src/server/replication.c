@@ -48,6 +48,7 @@ static bool run_stream_command(void *context, int db, int argc, const struct spa
     applier->db = db;
     dispatch_call(applier, &request, CALL_FROM_PRIMARY);
     if (applier->reply.errors == errors) return true;
+    server->stats.unexpected_error_replies++;
     snprintf(reason, 192, "the primary's command '%s' failed here: %s", command->name,
              applier->reply.last_error);
     return false;

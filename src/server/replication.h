@@ -92,6 +92,9 @@ struct session *peers_find(struct server *server, uint64_t id);
 struct link *link_new(struct replication *replication);
 void link_free(struct link *link);
 void link_resume(struct link *link); /* once per turn: takes what was left, reads on */
+/* The session that applies the stream, as the client that our primary is (flag M); NULL while the link is not up. */
+struct session *link_session(struct server *server);
+void link_kill(struct server *server); /* CLIENT KILL: the link begins anew */
 void link_act(struct replication *replication, const struct repl_action *action, struct span bytes);
 
 /* INFO replication, without the heading. */

@@ -177,6 +177,7 @@ static void read_link(struct link *link)
         struct span bytes = span_of(link->read_buffer, (size_t)got);
         server->stats.net_input_bytes += (uint64_t)got;
         server->stats.repl_input_bytes += (uint64_t)got;
+        server->applier->active_ms = server->now_ms;
         take(link, bytes);
         if (got < LINK_READ_BYTES) return;
     }
@@ -192,6 +193,37 @@ void link_resume(struct link *link)
         buf_release(&rest);
     }
     watch_what_is_needed(link);
+}
+
+/* The applier's session stands for the connection where clients are listed. */
+static void dress_session(struct link *link)
+{
+    struct server *server = link->replication->server;
+    struct session *session = server->applier;
+    struct socket_name name;
+
+    session->id = ++server->next_session_id;
+    session->created_ms = session->active_ms = server->now_ms;
+    session->watch.fd = link->watch.fd;
+    session->watch.wants = LOOP_READ;
+    if (socket_peer_name(link->watch.fd, &name))
+        socket_format_name(name.host, name.port, session->peer_name);
+    if (socket_local_name(link->watch.fd, &name))
+        socket_format_name(name.host, name.port, session->local_name);
+}
+
+struct session *link_session(struct server *server)
+{
+    struct replica_figures figures;
+
+    if (!replication_is_replica(server)) return NULL;
+    replica_figures(server->replication->replica, replication_mono_ms(server), &figures);
+    return figures.link_up ? server->applier : NULL;
+}
+
+void link_kill(struct server *server)
+{
+    lost(server->replication->link, "killed by CLIENT KILL");
 }
 
 static void connected(struct link *link)
@@ -210,6 +242,7 @@ static void connected(struct link *link)
     socket_set_nodelay(link->watch.fd, true);
     socket_set_keepalive(link->watch.fd, (int)replication->server->config->repl_timeout);
     loop_want(replication->server->loop, &link->watch, LOOP_READ);
+    dress_session(link);
     replica_connected(replication->replica, now(link), &replication->actions);
     replication_run(replication, SPAN(""));
 }

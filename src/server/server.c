@@ -111,6 +111,7 @@ void server_reset_stats(struct server *server)
     *store = (struct store_stats){0};
     *primary_stats(server->replication->primary) = (struct primary_stats){0};
     latency_reset_errors(server);
+    persistence_reset_figures(server);
 }
 
 /* ---- the store's observer --------------------------------------------------------------------- */
@@ -211,7 +212,9 @@ static int64_t expire_slice(struct server *server)
     int64_t took_us = clock_monotonic_us() - from_us;
     store_stats(server->store)->expire_cycle_us += (uint64_t)took_us;
     latency_add_event(server, LATENCY_EXPIRE_CYCLE, took_us / 1000);
-    return store_next_deadline(server->store) <= server->now_ms ? 0 : EXPIRE_POLL_US;
+    if (store_next_deadline(server->store) > server->now_ms) return EXPIRE_POLL_US;
+    server->stats.expire_slices_cut++;
+    return 0;
 }
 
 static int64_t before_wait(void *context)
@@ -249,6 +252,15 @@ static void sample(struct rate *rate, uint64_t count, int64_t now_us)
     rate->last_count = count;
 }
 
+static void recent_turn(struct recent *recent, int64_t now_us)
+{
+    unsigned slot = (unsigned)(now_us / 1000000 % RECENT_SECONDS);
+
+    if (slot == recent->slot) return;
+    recent->slot = slot;
+    recent->max[slot] = 0;
+}
+
 static void sample_rates(struct server *server)
 {
     const struct server_stats *stats = &server->stats;
@@ -259,6 +271,8 @@ static void sample_rates(struct server *server)
     sample(&server->rate_output, stats->net_output_bytes, now_us);
     sample(&server->rate_repl_input, stats->repl_input_bytes, now_us);
     sample(&server->rate_repl_output, stats->repl_output_bytes, now_us);
+    recent_turn(&server->recent_input, now_us);
+    recent_turn(&server->recent_output, now_us);
     size_t used = mem_used();
     if (used > server->stats.peak_memory) server->stats.peak_memory = used;
 }

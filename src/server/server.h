@@ -29,6 +29,7 @@ struct slowlog;          /* slowlog.h */
 struct latency;          /* latency.h */
 struct watches;          /* transactions.h */
 struct batch;            /* batch.c */
+struct parsed;           /* dispatch.h */
 
 struct command_stats {
     uint64_t calls, usec, rejected, failed;
@@ -45,7 +46,8 @@ struct server_stats { /* reset by CONFIG RESETSTAT */
     uint64_t sync_full, sync_partial_ok, sync_partial_err;
     uint64_t dump_payload_sanitizations;
     size_t peak_memory;
-    int64_t longest_turn_us; /* of the engine's loop, from the end of a wait to the next */
+    uint64_t expire_slices_cut; /* active expiry stopped at its limit with work left */
+    int64_t longest_turn_us;    /* of the engine's loop, from the end of a wait to the next */
 };
 
 struct rate { /* instantaneous_*: one sample per 100 ms, mean over 16 */
@@ -54,6 +56,17 @@ struct rate { /* instantaneous_*: one sample per 100 ms, mean over 16 */
     double samples[16];
     unsigned next;
 };
+
+/* The largest of something in the last seconds. */
+enum { RECENT_SECONDS = 8 };
+struct recent {
+    size_t max[RECENT_SECONDS]; /* a ring, one slot per second */
+    unsigned slot;
+};
+static inline void recent_note(struct recent *recent, size_t bytes)
+{
+    if (bytes > recent->max[recent->slot]) recent->max[recent->slot] = bytes;
+}
 
 struct pause { /* CLIENT PAUSE, FAILOVER, SHUTDOWN waiting: the strictest in force counts */
     int64_t client_until_ms;
@@ -86,9 +99,9 @@ struct server {
     struct session *with_output, *closed, *unblocked;
     struct session *blocked; /* doubly linked through block_next/prev, in order of arrival */
     size_t blocked_count;
-    struct session *current;      /* whose command runs now; NULL between commands */
-    size_t current_request_bytes; /* of the request that runs now */
-    struct session *applier;      /* SESSION_PRIMARY_LINK: what runs the replication stream */
+    struct session *current;              /* whose command runs now; NULL between commands */
+    const struct parsed *current_request; /* what it runs */
+    struct session *applier; /* SESSION_PRIMARY_LINK: what runs the replication stream */
     struct batch *batch;
 
     struct network *network;
@@ -103,6 +116,7 @@ struct server {
 
     struct command_stats *command_stats; /* by command id */
     struct server_stats stats;
+    struct recent recent_input, recent_output; /* buffers of sessions */
     struct rate rate_commands, rate_input, rate_output, rate_repl_input, rate_repl_output;
 
     struct timer cron;

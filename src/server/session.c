@@ -187,6 +187,7 @@ static void read_input(struct session *session)
     server->stats.net_input_bytes += (uint64_t)got;
     session->bytes_in += (uint64_t)got;
     session->active_ms = server->now_ms;
+    recent_note(&server->recent_input, in->len + (size_t)got);
     if (shared && session->block == BLOCK_NONE) {
         size_t consumed = batch_consume(session, span_of(to, (size_t)got));
         if (session->flags & SESSION_CLOSED) return;
@@ -242,6 +243,7 @@ static bool flush(struct session *session)
     struct server *server = session->server;
     struct buf *out = &session->out;
 
+    recent_note(&server->recent_output, out->len - session->out_sent);
     while (session->out_sent < out->len) {
         ssize_t sent = socket_write(session->watch.fd, out->ptr + session->out_sent,
                                     out->len - session->out_sent);

@@ -25,8 +25,7 @@
     X(ERR_NO_SUCH_KEY, "ERR no such key")                                                          \
     X(ERR_SAME_OBJECT, "ERR source and destination objects are the same")                          \
     X(ERR_DB_RANGE, "ERR DB index is out of range")                                                \
-    X(ERR_NOT_INT32,                                                                               \
-      "ERR value is out of range, value must between -2147483648 and 2147483647")                  \
+    X(ERR_NOT_INT32, "ERR value is out of range, value must between -2147483648 and 2147483647")   \
     X(ERR_DB_INVALID, "ERR invalid DB index")                                                      \
     X(ERR_BAD_CURSOR, "ERR invalid cursor")                                                        \
     X(ERR_BUSY_KEY, "BUSYKEY Target key name already exists.")                                     \

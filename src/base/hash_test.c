@@ -47,10 +47,10 @@ Test(hash, digests)
     unsigned char out[32];
     char hex[65];
     sha1("abc", 3, out);
-    for (int i = 0; i < 20; i++) sprintf(hex + 2 * i, "%02x", out[i]);
+    for (int i = 0; i < 20; i++) snprintf(hex + 2 * i, 3, "%02x", out[i]);
     cr_expect_str_eq(hex, "a9993e364706816aba3e25717850c26c9cd0d89d");
     sha256("abc", 3, out);
-    for (int i = 0; i < 32; i++) sprintf(hex + 2 * i, "%02x", out[i]);
+    for (int i = 0; i < 32; i++) snprintf(hex + 2 * i, 3, "%02x", out[i]);
     cr_expect_str_eq(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 

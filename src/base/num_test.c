@@ -58,7 +58,7 @@ Test(num, integers_round_trip)
         int64_t value = (int64_t)random_next(&random) >> random_below(&random, 64), back;
         char ours[NUM_INT64_CHARS], theirs[32];
         size_t len = num_format_int64(ours, value);
-        cr_assert_eq(len, (size_t)sprintf(theirs, "%lld", (long long)value));
+        cr_assert_eq(len, (size_t)snprintf(theirs, sizeof theirs, "%lld", (long long)value));
         cr_assert_eq(memcmp(ours, theirs, len), 0, "%s", theirs);
         cr_assert(num_parse_int64(span_of(ours, len), &back));
         cr_assert_eq(back, value);
@@ -68,7 +68,8 @@ Test(num, integers_round_trip)
         char ours[NUM_INT64_CHARS], theirs[32];
         for (uint64_t value = power - 1; value <= power + 1; value++) {
             size_t len = num_format_uint64(ours, value);
-            cr_expect_eq(len, (size_t)sprintf(theirs, "%llu", (unsigned long long)value));
+            cr_expect_eq(
+                len, (size_t)snprintf(theirs, sizeof theirs, "%llu", (unsigned long long)value));
             cr_expect_eq(memcmp(ours, theirs, len), 0, "%s", theirs);
         }
     }
@@ -124,7 +125,8 @@ Test(num, short_decimals_equal_strtod)
     for (int i = 0; i < 200000; i++) {
         char text[40];
         uint64_t mantissa = random_below(&random, 1000000000000000u) >> random_below(&random, 50);
-        int len = sprintf(text, "%s%llu", i & 1 ? "-" : "", (unsigned long long)mantissa);
+        int len =
+            snprintf(text, sizeof text, "%s%llu", i & 1 ? "-" : "", (unsigned long long)mantissa);
         int point = (int)random_below(&random, (uint64_t)len + 1);
         if (point > (i & 1)) {
             memmove(text + point + 1, text + point, (size_t)(len - point) + 1);
@@ -171,7 +173,7 @@ Test(num, doubles_round_trip_and_equal_printf)
         if (i & 1) u.value = (double)((int64_t)u.bits >> random_below(&random, 63));
         if (!isfinite(u.value)) continue;
         char theirs[64];
-        sprintf(theirs, "%.17g", u.value);
+        snprintf(theirs, sizeof theirs, "%.17g", u.value);
         cr_assert_str_eq(double_text(u.value), theirs);
         double back;
         cr_assert(num_parse_double(span_of_cstr(theirs), &back));

@@ -1,8 +1,8 @@
 #include "cmd/call.h"
 #include "cmd/unit.h"
 
-#include <stdarg.h>
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 void call_set_error(struct call *call, const char *format, ...)

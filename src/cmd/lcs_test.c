@@ -59,7 +59,7 @@ Test(lcs, keeps_the_bound_of_the_oracle)
     char line[2000], filler[600];
     bed.limits.bulk_bytes_max = 1 << 20;
     memset(filler, 'x', sizeof filler);
-    sprintf(line, "MSET a %.*s b %.*s c %.*s", 511, filler, 511, filler, 512, filler);
+    snprintf(line, sizeof line, "MSET a %.*s b %.*s c %.*s", 511, filler, 511, filler, 512, filler);
     test_bed_reply(&bed, line);
     cr_expect_str_eq(test_bed_reply(&bed, "LCS a b LEN"), ":511");
     cr_expect_str_eq(test_bed_reply(&bed, "LCS a c LEN"), refused);
@@ -100,7 +100,7 @@ Test(lcs, is_longest_and_common)
             text[i][len] = 0;
         }
         size_t expected = model_length(text[0], text[1]);
-        sprintf(line, "MSET a %s b %s", text[0], text[1]);
+        snprintf(line, sizeof line, "MSET a %s b %s", text[0], text[1]);
         test_bed_reply(&bed, line);
         cr_assert_eq(strtoul(test_bed_reply(&bed, "LCS a b LEN") + 1, NULL, 10), expected, "%s",
                      line);

@@ -72,7 +72,8 @@ static void execute(struct test_bed *bed, struct reply *reply, const struct span
     if (command->replicates == REPLICATES_NONE)
         cr_assert_not(changed, "a change by %s", command->name);
     if (command->replicates == REPLICATES_EFFECT)
-        cr_assert_eq(bed->unit.count - bed->expired > stated, changed, "effects of %s", command->name);
+        cr_assert_eq(bed->unit.count - bed->expired > stated, changed, "effects of %s",
+                     command->name);
     if (command->replicates == REPLICATES_VERBATIM && changed) unit_add(&bed->unit, 0, argc, argv);
 }
 

@@ -1,5 +1,6 @@
 #include "io/file.h"
 
+#include "base/mem.h"
 #include "base/num.h"
 
 #include <errno.h>
@@ -126,14 +127,14 @@ ssize_t file_pread_some(int fd, void *out, size_t len, uint64_t offset)
 int file_sync_folder(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    char *folder = slash == NULL   ? strdup(".")
-                   : slash == path ? strdup("/")
-                                   : strndup(path, (size_t)(slash - path));
+    struct buf folder = {0};
     int fd, result = 0;
 
-    if (folder == NULL) return -ENOMEM;
-    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(folder);
+    if (slash == NULL) buf_append(&folder, ".", 2);
+    else if (slash == path) buf_append(&folder, "/", 2);
+    else buf_printf(&folder, "%.*s%c", (int)(slash - path), path, '\0');
+    fd = open(folder.ptr, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    buf_release(&folder);
     if (fd < 0) return -errno;
     /* Some file systems have nothing to sync for a folder and say EINVAL. */
     if (fsync(fd) != 0 && errno != EINVAL) result = -errno;
@@ -162,16 +163,17 @@ static int write_new(const char *path, const void *ptr, size_t len, mode_t mode)
 
 int file_replace(const char *path, const void *ptr, size_t len, mode_t mode)
 {
-    char *temporary;
+    struct buf name = {0};
     int result;
 
     /* The thread's id: unique among processes too, and two threads never meet in one file. */
-    if (asprintf(&temporary, "%s.%ld.tmp", path, (long)gettid()) < 0) return -ENOMEM;
+    buf_printf(&name, "%s.%ld.tmp%c", path, (long)gettid(), '\0');
+    const char *temporary = name.ptr;
     result = write_new(temporary, ptr, len, mode);
     if (result == 0 && rename(temporary, path) != 0) result = -errno;
     if (result != 0) unlink(temporary);
     else result = file_sync_folder(path);
-    free(temporary);
+    buf_release(&name);
     return result;
 }
 
@@ -181,8 +183,8 @@ int file_make_folder(const char *path)
     int result = 0;
 
     if (*path == '\0') return -ENOENT;
-    name = strdup(path);
-    if (name == NULL) return -ENOMEM;
+    name = mem_alloc(strlen(path) + 1);
+    memcpy(name, path, strlen(path) + 1);
     for (char *at = name + 1; result == 0; at++) {
         char c = *at;
         if (c != '/' && c != '\0') continue;
@@ -191,23 +193,23 @@ int file_make_folder(const char *path)
         *at = c;
         if (c == '\0') break;
     }
-    free(name);
+    mem_free(name);
     return result;
 }
 
 int file_open_unnamed(const char *dir)
 {
-    char *name;
+    struct buf name = {0};
     int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
     if (fd >= 0) return fd;
     if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) return -errno;
     /* A file system without unnamed files. */
-    if (asprintf(&name, "%s/%ld-XXXXXX", dir, (long)getpid()) < 0) return -ENOMEM;
-    fd = mkostemp(name, O_CLOEXEC);
+    buf_printf(&name, "%s/%ld-XXXXXX%c", dir, (long)getpid(), '\0');
+    fd = mkostemp(name.ptr, O_CLOEXEC);
     if (fd < 0) fd = -errno;
-    else unlink(name);
-    free(name);
+    else unlink(name.ptr);
+    buf_release(&name);
     return fd;
 }
 
@@ -245,15 +247,16 @@ uint64_t file_system_allowance(const char *dir)
 
 int file_lock_folder(const char *dir)
 {
-    char *name, pid[NUM_INT64_CHARS + 1];
+    struct buf name = {0};
+    char pid[NUM_INT64_CHARS + 1];
     size_t len;
     int fd, result = file_make_folder(dir);
 
     if (result != 0) return result;
-    if (asprintf(&name, "%s/lock", dir) < 0) return -ENOMEM;
-    fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    buf_printf(&name, "%s/lock%c", dir, '\0');
+    fd = open(name.ptr, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) fd = -errno;
-    free(name);
+    buf_release(&name);
     if (fd < 0) return fd;
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         result = -errno;

@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -315,7 +316,7 @@ static void close_station(struct station *station)
 
 static void wait_until_within_bound(struct spool *spool)
 {
-    while (spool_pressure(spool) > 100) usleep(100); /* the worker's thread */
+    while (spool_pressure(spool) > 100) sched_yield(); /* the worker's thread */
 }
 
 Test(spool, bytes_on_disk_arrive_by_way_of_the_loop)

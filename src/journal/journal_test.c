@@ -245,19 +245,19 @@ Test(journal, a_backlog_made_anew_is_a_new_history_unless_told)
     struct journal *journal = new_journal();
     char id[REPLICATION_ID_LEN + 1];
 
-    strcpy(id, journal_id(journal));
+    memcpy(id, journal_id(journal), sizeof id);
     journal_activate(journal, true);
     cr_assert_str_eq(journal_id(journal), id);
     write_units(journal, 1);
     journal_activate(journal, false); /* active: no effect */
     cr_assert_str_eq(journal_id(journal), id);
     journal_shift_id(journal);
-    strcpy(id, journal_id(journal));
+    memcpy(id, journal_id(journal), sizeof id);
     journal_deactivate(journal);
     cr_assert_str_neq(journal_id(journal), id);
     cr_assert_str_eq(journal_second_id(journal), NO_ID);
     cr_assert_eq(journal_end(journal), 14);
-    strcpy(id, journal_id(journal));
+    memcpy(id, journal_id(journal), sizeof id);
     journal_activate(journal, false);
     cr_assert_str_neq(journal_id(journal), id);
     cr_assert_eq(journal_backlog_first_byte(journal), 15);

@@ -144,10 +144,11 @@ enum err cmd_hello(struct call *call)
     TRY(parse_hello(call, &hello));
     if (hello.has_auth) TRY(authenticate(session, hello.user, hello.password));
     if (!(session->flags & SESSION_AUTHENTICATED))
-        return call_fail(call, "NOAUTH HELLO must be called with the client already authenticated, "
-                               "otherwise the HELLO AUTH <user> <pass> option can be used to "
-                               "authenticate the client and select the RESP protocol version at the "
-                               "same time");
+        return call_fail(call,
+                         "NOAUTH HELLO must be called with the client already authenticated, "
+                         "otherwise the HELLO AUTH <user> <pass> option can be used to "
+                         "authenticate the client and select the RESP protocol version at the "
+                         "same time");
     if (hello.name != NULL) client_set_name(session, *hello.name);
     call->reply->version = hello.version;
     reply_map(call->reply, 7);

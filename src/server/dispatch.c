@@ -63,9 +63,8 @@ static void reject_subcommand(struct session *session, const struct parsed *requ
 }
 
 /* An error before execution. An EXEC that is refused discards its transaction. */
-__attribute__((format(printf, 3, 4))) static void refuse(struct session *session,
-                                                         const struct command *command,
-                                                         const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void
+refuse(struct session *session, const struct command *command, const char *format, ...)
 {
     char text[512];
     va_list arguments;
@@ -133,10 +132,11 @@ static enum err refusal(struct session *session, const struct parsed *request)
     }
     if (session->reply.version == 2 && session->subscriptions != NULL &&
         pubsub_subscribed(session) && !(command->flags & CMD_SUBSCRIBED)) {
-        refuse(session, command,
-               "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
-               "are allowed in this context",
-               command->name);
+        refuse(
+            session, command,
+            "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
+            "are allowed in this context",
+            command->name);
         return ERR_TEXT;
     }
     enum err stale = from_primary ? OK : replication_stale(server, command);

@@ -70,7 +70,7 @@ static struct config *load_config(int argc, char **argv, struct command_registry
 
     switch (config_load(config, argc, argv, registry, 0, &error)) {
     case CONFIG_OK: return config;
-    case CONFIG_BAD: fwrite(error.ptr, 1, error.len, stderr); break;
+    case CONFIG_BAD: fprintf(stderr, "%.*s", (int)error.len, error.ptr); break;
     case CONFIG_UNREADABLE: log_warning("%.*s", (int)error.len, error.ptr); break;
     }
     exit(1);

@@ -57,33 +57,26 @@ void life_block_signals(void)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-struct signal_watch {
-    struct watch watch;
-    struct server *server;
-};
-
 static void on_signal(void *context, unsigned events)
 {
-    struct signal_watch *signals = context;
+    struct server *server = context;
     struct signalfd_siginfo info;
 
     (void)events;
-    if (read(signals->watch.fd, &info, sizeof info) == (ssize_t)sizeof info)
-        shutdown_signal(signals->server, (int)info.ssi_signo);
+    if (read(server->signals.fd, &info, sizeof info) == (ssize_t)sizeof info)
+        shutdown_signal(server, (int)info.ssi_signo);
 }
 
 void life_watch_signals(struct server *server)
 {
-    struct signal_watch *signals = mem_zalloc(sizeof *signals); /* lives as long as the process */
     sigset_t set;
 
     handled_signals(&set);
-    signals->server = server;
-    signals->watch = (struct watch){.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC),
-                                    .wants = LOOP_READ,
-                                    .ready = on_signal,
-                                    .context = signals};
-    loop_add(server->loop, &signals->watch);
+    server->signals = (struct watch){.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC),
+                                     .wants = LOOP_READ,
+                                     .ready = on_signal,
+                                     .context = server};
+    loop_add(server->loop, &server->signals);
 }
 
 /* ---- what others see of the process ----------------------------------------------------------- */

@@ -120,6 +120,7 @@ struct server {
     struct rate rate_commands, rate_input, rate_output, rate_repl_input, rate_repl_output;
 
     struct timer cron;
+    struct watch signals; /* life.c: SIGTERM and SIGINT as a descriptor */
     uint64_t cron_turns;
     int64_t now_ms;       /* wall clock of this turn */
     int64_t now_mono_us;  /* monotonic clock of this turn */

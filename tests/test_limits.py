@@ -30,6 +30,7 @@ def test_a_soft_limit_closes_only_after_its_seconds(servers):
     server = servers.pando(client_output_buffer_limit="normal 0 100kb 1")
     server.call("SET", "big", b"x" * (1024 * 1024))
     with server.connect() as c:
+        c.call("PING")
         c.send_raw(b"*2\r\n$3\r\nGET\r\n$3\r\nbig\r\n" * 20)
         wait_until(lambda: server.stat("connected_clients") == 1, "the slow reader to be closed")
         assert c.closed_by_peer()

@@ -233,7 +233,7 @@ enum err cmd_object_help(struct call *call)
         "    Return the number of references of the value associated with the specified",
         "    <key>.",
         "HELP",
-        "    Print this help.",
+        "    Prints this help.",
         NULL,
     };
 

@@ -435,7 +435,7 @@ enum err cmd_client_help(struct call *call)
         "NO-EVICT (ON|OFF)",
         "    Protect current client connection from eviction.",
         "HELP",
-        "    Print this help.",
+        "    Prints this help.",
         NULL,
     };
 

@@ -232,7 +232,7 @@ enum err cmd_replication_help(struct call *call)
         "    Return the last replication events, newest first: links, syncs with their reasons, "
         "role changes.",
         "HELP",
-        "    Print this help.",
+        "    Prints this help.",
         NULL,
     };
 

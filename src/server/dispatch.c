@@ -4,6 +4,7 @@
 #include "cmd/registry.h"
 #include "handlers.h"
 #include "io/clock.h"
+#include "server/config.h"
 #include "server/latency.h"
 #include "server/monitor.h"
 #include "server/network.h"
@@ -15,6 +16,10 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+
+enum {
+    OUT_CHECKED_FROM = 256 * 1024
+}; /* less is no burden: output limits are looked at from there on */
 
 const struct command *dispatch_find(struct server *server, const struct span *argv, int argc)
 {
@@ -216,6 +221,8 @@ void dispatch_call(struct session *session, const struct parsed *request, unsign
     server->stats.commands_processed++;
     latency_record(server, command, took_us);
     if (session->reply.errors != errors) count_error(session, command, false);
+    if (server->monitors > 0 && !(command->flags & (CMD_SKIP_MONITOR | CMD_ADMIN)))
+        monitor_feed(session, request); /* after what it ran: EXEC behind its commands */
     if (!(command->flags & CMD_SKIP_SLOWLOG)) slowlog_maybe_add(server, session, request, took_us);
     if (!(session->flags & SESSION_PRIMARY_LINK)) session->last_command = command;
 }
@@ -285,15 +292,14 @@ enum dispatch_result dispatch_request(struct session *session, const struct pars
         goto replied;
     }
     if (must_wait(session, request)) return DISPATCH_POSTPONED;
-    if (server->monitors > 0 && !(command->flags & (CMD_SKIP_MONITOR | CMD_ADMIN)))
-        monitor_feed(session, request);
     uint64_t end = journal_end(server->journal);
     dispatch_call(session, request, 0);
     dispatch_commit(server);
     if (journal_end(server->journal) != end) session->write_offset = journal_end(server->journal);
     if (session->out.len > session->out_sent) session_has_output(session);
-    if (session->out.len > (256 << 10)) session_check_output_limit(session);
 replied:
+    if (session->out.len > (session->flags & SESSION_AUTHENTICATED ? OUT_CHECKED_FROM : 0))
+        session_check_output_limit(session);
     if (session->flags & SESSION_REPLY_SKIP && reply_flags & SESSION_REPLY_SKIP)
         session->flags &= ~(unsigned)SESSION_REPLY_SKIP;
     if (session->flags & SESSION_REPLY_SKIP_NEXT) {
@@ -301,4 +307,30 @@ replied:
         session->flags |= SESSION_REPLY_SKIP;
     }
     return DISPATCH_DONE;
+}
+
+/* ---- secrets ---------------------------------------------------------------------------------- */
+
+static bool is_hello_secret(const struct parsed *request, int index)
+{
+    for (int i = 2; i < index;) {
+        if (span_is(request->argv[i], "AUTH")) {
+            if (index <= i + 2) return true;
+            i += 3;
+        } else {
+            i += 2; /* SETNAME name */
+        }
+    }
+    return false;
+}
+
+bool dispatch_is_secret(const struct parsed *request, int index)
+{
+    const struct command *command = request->command;
+
+    if (command == NULL || index == 0) return false;
+    if (command->run == cmd_auth) return true;
+    if (command->run == cmd_hello) return is_hello_secret(request, index);
+    return command->run == cmd_config_set && index >= 3 && index % 2 == 1 &&
+           config_is_sensitive(request->argv[index - 1]);
 }

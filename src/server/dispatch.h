@@ -28,6 +28,9 @@ void dispatch_call(struct session *session, const struct parsed *request, unsign
 /* Ends a unit: its effects enter the journal. */
 void dispatch_commit(struct server *server);
 
+/* Whether an argument is a secret, which neither the slow log nor MONITOR may show. */
+bool dispatch_is_secret(const struct parsed *request, int index);
+
 /* Consumes whole requests from `bytes` and executes them in batches. Returns the bytes consumed; stops early when the
  * session blocks or closes. */
 size_t batch_consume(struct session *session, struct span bytes);

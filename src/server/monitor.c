@@ -39,7 +39,8 @@ void monitor_feed(struct session *session, const struct parsed *request)
     else buf_printf(&line, "%s]", session->peer_name);
     for (int i = 0; i < request->argc; i++) {
         buf_append_char(&line, ' ');
-        append_quoted(&line, request->argv[i]);
+        append_quoted(&line,
+                      dispatch_is_secret(request, i) ? SPAN("(redacted)") : request->argv[i]);
     }
     buf_append_char(&line, '\0');
     for (struct session *to = server->sessions; to != NULL; to = to->next) {

@@ -380,6 +380,14 @@ bool network_paused(struct server *server, bool writes, int64_t *until_ms)
     return writes && (pause->failover || pause->shutdown);
 }
 
+static bool is_idle(const struct session *session, int64_t timeout_ms)
+{
+    if (timeout_ms == 0 || session->flags & (SESSION_REPLICA | SESSION_MONITOR) ||
+        session->block != BLOCK_NONE || session_class(session) == CLASS_PUBSUB)
+        return false;
+    return session->server->now_ms - session->active_ms > timeout_ms;
+}
+
 void network_cron(struct server *server)
 {
     int64_t timeout_ms = (int64_t)server->config->timeout * 1000;
@@ -388,14 +396,12 @@ void network_cron(struct server *server)
         server->pause.client_until_ms = 0;
         blocking_pause_ended(server);
     }
-    if (timeout_ms == 0) return;
+    if (server->cron_turns % (uint64_t)(server->config->hz < 1 ? 1 : server->config->hz) != 0)
+        return; /* once a second is fine enough for what follows */
     for (struct session *session = server->sessions, *next; session != NULL; session = next) {
         next = session->next;
-        unsigned exempt = SESSION_REPLICA | SESSION_MONITOR;
-        if (session->flags & exempt || session->block != BLOCK_NONE ||
-            session_class(session) == CLASS_PUBSUB)
-            continue;
-        if (server->now_ms - session->active_ms <= timeout_ms) continue;
+        if (session->out_soft_since_ms != 0 && session_check_output_limit(session)) continue;
+        if (!is_idle(session, timeout_ms)) continue;
         log_verbose("Closing idle client");
         session_close(session);
     }

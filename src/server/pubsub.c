@@ -479,7 +479,7 @@ enum err cmd_pubsub_help(struct call *call)
         "SHARDNUMSUB [<shardchannel> ...]",
         "    Return the number of subscribers for the specified shard level channel(s)",
         "HELP",
-        "    Print this help.",
+        "    Prints this help.",
         NULL,
     };
 

@@ -58,7 +58,7 @@ static void keep_arguments(struct slow_entry *entry, const struct parsed *reques
     entry->argc = request->argc < ARGS_KEPT ? request->argc : ARGS_KEPT;
     for (int i = 0; i < entry->argc; i++) {
         struct buf *to = &entry->argv[i];
-        struct span arg = request->argv[i];
+        struct span arg = dispatch_is_secret(request, i) ? SPAN("(redacted)") : request->argv[i];
         if (i == ARGS_KEPT - 1 && request->argc > ARGS_KEPT) {
             buf_printf(to, "... (%d more arguments)", request->argc - ARGS_KEPT + 1);
         } else if (arg.len > ARG_BYTES_KEPT) {
@@ -149,7 +149,7 @@ enum err cmd_slowlog_help(struct call *call)
         "RESET",
         "    Reset the slowlog.",
         "HELP",
-        "    Print this help.",
+        "    Prints this help.",
         NULL,
     };
 

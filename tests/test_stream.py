@@ -19,7 +19,7 @@ SCRIPTS = {
                       "GETEX a", "GETEX a PXAT 1", "INCRBYFLOAT f 1.5", "INCRBYFLOAT f 1e3", "EXPIRE f 1000",
                       "PEXPIRE f 2000000", "EXPIREAT f 33177117420", "PEXPIREAT f 33177117420000", "PERSIST f", "PERSIST f",
                       "EXPIRE f 100 XX", "EXPIRE f 100 NX", "EXPIRE f -1", "SET g v", "PEXPIREAT g 1", "GETDEL g",
-                      "SET g v", "GETDEL g", "SET h v PXAT 1", "SET h v", "SET h v EXAT 1"],
+                      "SET g v", "GETDEL g", "SET h v PXAT 1", "GET h", "SET h v", "SET h v EXAT 1"],
     "databases": ["SET a 1", "SELECT 5", "SET b 1", "SET c 1", "SELECT 0", "GET a", "SELECT 7", "GET a", "SELECT 5", "SET d 1",
                   "SWAPDB 0 5", "SELECT 0", "SET e 1", "MOVE e 3", "COPY d e DB 9"],
     "transactions": ["MULTI", "SET a 1", "SET b 2", "EXEC", "MULTI", "SET a 1", "EXEC", "MULTI", "GET a", "EXEC", "MULTI", "EXEC",
@@ -47,6 +47,8 @@ def masked(command):
                 b"PEXPIREAT", b"RESTORE")):
             word = b"<deadline>"
         masked.append(word)
+    if masked[0].upper() == b"PEXPIREAT":
+        del masked[3:]  # Redis keeps NX, XX, GT and LT behind the deadline that it has already decided on
     return masked
 
 

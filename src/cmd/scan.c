@@ -87,6 +87,7 @@ static bool parse_cursor(struct span text, uint64_t *cursor)
     *cursor = 0;
     if (text.len == 0) return true;
     if (negative || text.ptr[0] == '+') text = (struct span){text.ptr + 1, text.len - 1};
+    while (text.len > 1 && text.ptr[0] == '0') text = (struct span){text.ptr + 1, text.len - 1};
     if (!num_parse_uint64(text, cursor)) return false;
     if (negative) *cursor = 0 - *cursor;
     return true;

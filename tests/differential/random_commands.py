@@ -109,7 +109,6 @@ class Generator:
             lambda: [b"DBSIZE"],
             lambda: [b"SWAPDB", b"0", r.choice([b"1", b"2"])],
             lambda: [b"DUMP", key],
-            lambda: [b"OBJECT", b"ENCODING", key],
             lambda: [b"KEYS", r.choice([b"*", b"k*", b"k[0-3]", b"?1", b"nothing"])],
             lambda: [b"FLUSHDB"] if r.random() < 0.1 else [b"DBSIZE"],
         ])()

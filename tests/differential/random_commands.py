@@ -45,11 +45,11 @@ class Generator:
     def case(self, word):
         return word.lower() if self.random.random() < 0.2 else word
 
-    def deadline_option(self):
+    def deadline_option(self, past=()):
         r = self.random
         word = r.choice([b"EX", b"PX", b"EXAT", b"PXAT"])
         at = {b"EX": [self.seconds()], b"PX": [self.seconds() + b"000"], b"EXAT": FAR_AT, b"PXAT": FAR_AT_MS}[word]
-        value = r.choice(at) if r.random() < 0.85 else r.choice(PAST + [b"abc", b"9223372036854775807"])
+        value = r.choice(at) if r.random() < 0.85 else r.choice([*past, b"abc", b"9223372036854775807"])
         return [self.case(word), value]
 
     def set_options(self):
@@ -75,7 +75,7 @@ class Generator:
             lambda: [b"GET", key],
             lambda: [b"GETSET", key, value],
             lambda: [b"GETDEL", key],
-            lambda: [b"GETEX", key, *(self.deadline_option() if r.random() < 0.5 else
+            lambda: [b"GETEX", key, *(self.deadline_option(PAST) if r.random() < 0.5 else
                                       r.choice([[], [b"PERSIST"], [b"WRONG"]]))],
             lambda: [b"SETNX", key, value],
             lambda: [b"SETEX", key, r.choice([self.seconds(), self.seconds(), b"0", b"abc"]), value],

@@ -161,5 +161,7 @@ def read_differences(path):
         parts = [p.strip() for p in text.split(" :: ")]
         assert len(parts) == 4 and all(parts), f"{path}:{number}: FILE :: CASE :: LINE :: REASON"
         file, title, line, reason = parts
-        listed.setdefault((file, title), {})[line] = reason
+        case = listed.setdefault((file, title), {})
+        assert line not in case, f"{path}:{number}: listed twice"
+        case[line] = reason
     return listed

@@ -178,6 +178,24 @@ def test_monitor_shows_what_is_executed(servers):
         assert b"secret" not in lines[2]
 
 
+def test_the_slow_log_keeps_no_passwords_and_shortens_what_is_long(servers):
+    server = servers.pando()
+    server.configure(slowlog_log_slower_than=0)
+    server.do("AUTH", "user", "secret")
+    server.do("HELLO", 2, "AUTH", "user", "secret", "SETNAME", "me")
+    server.do("CONFIG", "SET", "maxmemory", 0, "masterauth", "secret")
+    server.do("MSET", *range(40))
+    server.do("SET", "long", "x" * 1000)
+    server.configure(slowlog_log_slower_than=-1)
+    entries = {entry[3][0]: entry[3] for entry in server.call("SLOWLOG", "GET", -1)}
+    assert entries[b"AUTH"] == [b"AUTH", b"(redacted)", b"(redacted)"]
+    assert entries[b"HELLO"] == [b"HELLO", b"2", b"AUTH", b"(redacted)", b"(redacted)", b"SETNAME", b"me"]
+    assert [b"CONFIG", b"SET", b"maxmemory", b"0", b"masterauth", b"(redacted)"] in [
+        entry[3] for entry in server.call("SLOWLOG", "GET", -1)]
+    assert len(entries[b"MSET"]) == 32 and entries[b"MSET"][-1] == b"... (10 more arguments)"
+    assert entries[b"SET"][2] == b"x" * 128 + b"... (872 more bytes)"
+
+
 def test_statistics_of_commands_and_errors(servers):
     server = servers.pando()
     server.call("CONFIG", "RESETSTAT")

@@ -52,9 +52,9 @@ def test_check_config_accepts_a_good_file_and_names_the_fault_of_a_bad_one(tmp_p
     assert "bad.conf" in said and "maxmemory lots" in said and re.search(r"\b3\b", said)
 
 
-def test_the_configuration_can_come_from_standard_input(servers):
+def test_the_configuration_can_come_from_standard_input(tmp_path):
     port = free_port()
-    process = subprocess.Popen([PANDO, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = subprocess.Popen([PANDO, "-"], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     process.stdin.write(f"port {port}\nbind 127.0.0.1\nsave \"\"\n".encode())
     process.stdin.close()
     try:

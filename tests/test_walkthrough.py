@@ -84,7 +84,7 @@ class Node:
         done = subprocess.run(["redis-server", self.name], cwd=self.place.folder, env=self.place.environment,
                               capture_output=True, text=True, timeout=30 * PATIENCE)
         assert done.returncode == 0, done.stdout + done.stderr
-        wait_until(lambda: self.call("PING") == b"PONG", f"{self} to answer")
+        wait_until(lambda: self.do("PING") == b"PONG", f"{self} to answer")
         self.pid = int(self.info("server")["process_id"])
         self.place.pids.add(self.pid)
         return self

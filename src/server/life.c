@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,7 @@ void life_block_signals(void)
 
     signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     handled_signals(&set);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
@@ -118,26 +120,42 @@ void life_notify(const struct config *config, const char *state)
 static struct {
     char *start;
     size_t len;
+    char **argv; /* the copy */
 } title_room;
 
-void life_keep_title_room(int argc, char **argv)
+static char **copy_texts(char *const *texts)
+{
+    size_t count = 0;
+
+    while (texts[count] != NULL) count++;
+    char **copy = mem_zalloc((count + 1) * sizeof *copy);
+    for (size_t i = 0; i < count; i++) {
+        size_t bytes = strlen(texts[i]) + 1;
+        copy[i] = memcpy(mem_alloc(bytes), texts[i], bytes);
+    }
+    return copy;
+}
+
+char **life_keep_title_room(int argc, char **argv)
 {
     char *end = argv[0];
 
     for (int i = 0; i < argc && argv[i] == end; i++) end += strlen(argv[i]) + 1;
     for (char **at = environ; *at != NULL && *at == end; at++) end += strlen(*at) + 1;
-    size_t count = 0;
-    while (environ[count] != NULL) count++;
-    char **copy =
-        mem_alloc((count + 1) * sizeof *copy); /* the old block becomes the title's room */
-    for (size_t i = 0; i < count; i++) {
-        copy[i] = mem_alloc(strlen(environ[i]) + 1);
-        memcpy(copy[i], environ[i], strlen(environ[i]) + 1);
-    }
-    copy[count] = NULL;
-    environ = copy;
+    environ = copy_texts(environ);
     title_room.start = argv[0];
     title_room.len = (size_t)(end - argv[0]);
+    title_room.argv = copy_texts(argv);
+    return title_room.argv;
+}
+
+const char *life_executable(void)
+{
+    static char path[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof path - 1);
+
+    path[len > 0 ? len : 0] = '\0';
+    return path;
 }
 
 static void expand(struct server *server, const char *word, size_t len, struct buf *out)
@@ -145,7 +163,7 @@ static void expand(struct server *server, const char *word, size_t len, struct b
     const struct config *config = server->config;
     struct span name = span_of(word, len);
 
-    if (span_equal(name, SPAN("title"))) buf_printf(out, "%s", server->executable);
+    if (span_equal(name, SPAN("title"))) buf_printf(out, "%s", server->argv[0]);
     else if (span_equal(name, SPAN("listen-addr")))
         buf_printf(out, config->port != 0 ? "%s:%d" : "%s",
                    config->port != 0 ? (config->bind.count > 0 ? config->bind.names[0] : "*")
@@ -178,6 +196,13 @@ void life_set_title(struct server *server)
     memset(title_room.start, 0, title_room.len);
     if (len > 0) memcpy(title_room.start, title.ptr, len);
     buf_release(&title);
+}
+
+int life_read_oom_score(void)
+{
+    char text[32];
+
+    return file_read_text("/proc/self/oom_score_adj", text, sizeof text) > 0 ? atoi(text) : 0;
 }
 
 void life_set_oom_score(struct server *server)

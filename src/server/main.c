@@ -55,6 +55,7 @@ static int check_config(int argc, char **argv)
     enum config_result result =
         config_load(config, 2, arguments, &registry, CONFIG_LOAD_DRY, &error);
     if (result == CONFIG_OK) printf("%s: fine\n", argv[2]);
+    else fprintf(stderr, "%s: not usable\n", argv[2]);
     if (result == CONFIG_UNREADABLE) buf_append_char(&error, '\n'); /* no log line here */
     fprintf(stderr, "%.*s", (int)error.len, error.len == 0 ? "" : error.ptr);
     buf_release(&error);
@@ -126,15 +127,16 @@ int main(int argc, char **argv)
     life_block_signals();
     bool supervised = life_is_supervised(config);
     if (config->daemonize && !supervised) life_daemonize();
+    mem_set_background_thread(config->jemalloc_bg_thread);
     struct server *server = server_new(config, registry);
-    server->executable = argv[0];
+    server->executable = life_executable();
     server->argc = argc;
-    server->argv = argv;
+    server->argv = life_keep_title_room(argc, argv);
+    server->oom_score_base = life_read_oom_score();
     setup_hooks(server);
     crash_install(server);
     life_disable_huge_pages(server);
     say_hello(server);
-    life_keep_title_room(argc, argv);
     life_set_title(server);
     network_adjust_open_files(server);
     if (!network_listen(server)) {
@@ -151,7 +153,7 @@ int main(int argc, char **argv)
     if (server->restart) {
         network_stop_listening(server);
         folder_release(server);
-        execv("/proc/self/exe", argv);
+        execv("/proc/self/exe", server->argv);
     }
 #if defined(__SANITIZE_ADDRESS__)
     int exit_code = server->exit_code;

@@ -128,7 +128,7 @@ struct server {
     int64_t started_ms;
     char run_id[41];
     char *config_file; /* absolute; NULL without one */
-    char *executable;
+    const char *executable; /* absolute */
     int argc;
     char **argv;        /* for DEBUG RESTART and the process title */
     bool loading;       /* LOADING: the data set is being read at start */

@@ -1,6 +1,7 @@
 #include "server/setup.h"
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "server/config.h"
 #include "server/life.h"
 #include "server/network.h"
@@ -63,6 +64,13 @@ static bool change_title(void *context, const char **why)
     return true;
 }
 
+static bool change_background_thread(void *context, const char **why)
+{
+    (void)why;
+    mem_set_background_thread(((struct server *)context)->config->jemalloc_bg_thread);
+    return true;
+}
+
 static bool change_oom_score(void *context, const char **why)
 {
     (void)why;
@@ -120,6 +128,7 @@ void setup_hooks(struct server *server)
         {"oom-score-adj", change_oom_score},
         {"oom-score-adj-values", change_oom_score},
         {"requirepass", change_password},
+        {"jemalloc-bg-thread", change_background_thread},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

@@ -1,5 +1,6 @@
 /* Peers that lie, and a driver whose events come in any order: the primary's machine must keep its
  * promises and its figures sane. */
+#include "repl/primary_state.h"
 #include "repl/test_rig.h"
 
 #include "base/check.h"
@@ -38,8 +39,14 @@ static const char *const words[] = {
     "x",
 };
 
+struct promises { /* what the peers may rely on */
+    uint64_t fed[PEERS + 1];
+    bool silent[PEERS + 1];     /* the mark is out, no ACK came */
+    uint32_t running, complete; /* the newest snapshots of that kind */
+};
+
 /* A command made of words, of small numbers, and of our own id. */
-static void command(struct rig *rig, struct input *input, const char *name)
+static void command(struct rig *rig, struct input *input, struct promises *kept, const char *name)
 {
     char line[512];
     const unsigned argc = byte(input) % 6;
@@ -57,14 +64,10 @@ static void command(struct rig *rig, struct input *input, const char *name)
                             (int)(journal_end(rig->journal)) + (int)which - 228);
     }
     if (strncmp(line, "psync", 5) == 0 && argc < 2) return; /* the dispatcher's arity */
-    rig_ask(rig, 1 + byte(input) % PEERS, line);
+    const uint64_t peer = 1 + byte(input) % PEERS;
+    if (strncmp(line, "replconf ack", 12) == 0) kept->silent[peer] = false;
+    rig_ask(rig, peer, line);
 }
-
-struct promises { /* what the peers may rely on */
-    uint64_t fed[PEERS + 1];
-    bool silent[PEERS + 1];     /* the mark is out, no ACK came */
-    uint32_t running, complete; /* the newest snapshots of that kind */
-};
 
 static void observe(struct rig *rig, struct promises *kept)
 {
@@ -106,10 +109,10 @@ static void step(struct rig *rig, struct input *input, struct promises *kept)
     const uint64_t peer = 1 + byte(input) % PEERS;
     switch (which) {
     case 0:
-    case 1: command(rig, input, "replconf"); break;
+    case 1: command(rig, input, kept, "replconf"); break;
     case 2:
-    case 3: command(rig, input, "psync"); break;
-    case 4: command(rig, input, "sync"); break;
+    case 3: command(rig, input, kept, "psync"); break;
+    case 4: command(rig, input, kept, "sync"); break;
     case 5: {
         char line[64];
         snprintf(line, sizeof(line), "replconf ack %u", byte(input));
@@ -142,15 +145,12 @@ static void step(struct rig *rig, struct input *input, struct promises *kept)
         primary_snapshot_done(rig->primary, kept->complete, byte(input), rig->now_ms, &rig->out);
         break;
     case 15: primary_image_progress(rig->primary, peer, byte(input), rig->now_ms); break;
-    case 16: {
-        struct peer_figures figures; /* a driver says so only of an image that it knows whole */
-        for (int n = 0; n < primary_peers(rig->primary); n++) {
-            primary_peer(rig->primary, n, rig->now_ms, &figures);
-            if (figures.id != peer || figures.state != PEER_SENDING || figures.image_total == 0)
-                continue;
+    case 16: { /* a driver says so only of an image that is complete */
+        const struct peer *at = primary_find(rig->primary, peer);
+        const struct shared_snapshot *of =
+            at != NULL ? primary_snapshot(rig->primary, at->snapshot) : NULL;
+        if (of != NULL && of->state == SNAPSHOT_COMPLETE)
             primary_image_sent(rig->primary, peer, rig->now_ms, &rig->out);
-            break;
-        }
         break;
     }
     case 17: primary_byte_ceiling(rig->primary, rig->now_ms, &rig->out); break;

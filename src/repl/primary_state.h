@@ -1,5 +1,5 @@
 /* What the parts of the primary's machine share: primary.c, primary_sync.c, primary_stream.c,
- * primary_figures.c. Nobody else includes this. */
+ * primary_figures.c. Besides them only the fuzzer includes this. */
 #ifndef PANDO_REPL_PRIMARY_STATE_H
 #define PANDO_REPL_PRIMARY_STATE_H
 

@@ -81,7 +81,7 @@ refuse(struct session *session, const struct command *command, const char *forma
         reply_error(&session->reply, text);
         return;
     }
-    transactions_release(session);
+    transactions_discard(session);
     reply_errorf(&session->reply, "EXECABORT Transaction discarded because of: %s",
                  strncmp(text, "ERR ", 4) == 0 ? text + 4 : text);
 }
@@ -114,23 +114,31 @@ static bool has_flag(const struct session *session, const struct command *comman
     return command->flags & flags;
 }
 
+/* Queueing takes memory too: a transaction can only be ended when there is none. */
+static bool adds_to_queue(const struct session *session, const struct command *command)
+{
+    return session->flags & SESSION_MULTI &&
+           !(command->run == cmd_exec || command->run == cmd_discard || command->run == cmd_quit ||
+             command->run == cmd_reset);
+}
+
 static enum err refusal(struct session *session, const struct parsed *request)
 {
     struct server *server = session->server;
     const struct command *command = request->command;
     bool from_primary = session->flags & SESSION_PRIMARY_LINK;
-    bool writes = has_flag(session, command, CMD_WRITE | CMD_MAY_REPLICATE);
     bool writes_data = has_flag(session, command, CMD_WRITE);
 
     if (command->flags & CMD_PROTECTED && !network_may_use_protected(session, command))
         return ERR_TEXT;
     if (!(session->flags & SESSION_AUTHENTICATED) && !(command->flags & CMD_NO_AUTH))
         return ERR_NO_AUTH;
-    if (server->over_maxmemory && !from_primary && has_flag(session, command, CMD_DENYOOM))
+    if (server->over_maxmemory && !from_primary &&
+        (has_flag(session, command, CMD_DENYOOM) || adds_to_queue(session, command)))
         return ERR_OOM;
-    if (!from_primary && writes) {
-        if (writes_data && persistence_refuses_writes(server) && !server_is_replica(server))
-            return ERR_MISCONF_RDB;
+    if (!from_primary && (writes_data || command->run == cmd_ping)) {
+        if (persistence_refuses_writes(server) && !server_is_replica(server))
+            return ERR_MISCONF_RDB; /* PING too: whoever watches the server shall see it */
         if (writes_data && !replication_enough_good_replicas(server)) return ERR_NO_REPLICAS;
         if (writes_data && server_is_replica(server) && server->config->replica_read_only)
             return ERR_READ_ONLY;
@@ -160,7 +168,7 @@ static void count_error(struct session *session, const struct command *command, 
     else server->command_stats[command->id].failed++;
 }
 
-/* An error before execution; in a transaction it spoils EXEC. */
+/* In a transaction a refused command spoils EXEC. */
 static void rejected(struct session *session, const struct command *command)
 {
     if (session->flags & SESSION_MULTI) session->flags |= SESSION_MULTI_DIRTY;
@@ -239,26 +247,27 @@ static bool must_queue(const struct session *session, const struct command *comm
              command->run == cmd_watch || command->run == cmd_quit || command->run == cmd_reset);
 }
 
-/* A reason to come back to the request later. */
-static bool must_wait(struct session *session, const struct parsed *request)
+/* Reasons to come back to the request later. A pause holds back what would only be queued, too. */
+static bool must_wait_for_pause(struct session *session, const struct command *command)
 {
-    struct server *server = session->server;
-    const struct command *command = request->command;
     int64_t until_ms;
 
     if (session->flags & (SESSION_PRIMARY_LINK | SESSION_REPLICA)) return false;
-    if (network_paused(server, has_flag(session, command, CMD_WRITE | CMD_MAY_REPLICATE),
-                       &until_ms)) {
-        if (command->flags & CMD_ALLOW_BUSY && command->run != cmd_exec) return false;
-        session_block(session, BLOCK_PAUSE, 0);
-        return true;
-    }
-    if (command->flags & CMD_IN_PLACE && request->first.name.ptr != NULL &&
-        store_would_wait(server->store, session->db, &request->first)) {
-        session_block(session, BLOCK_LEASE, 0);
-        return true;
-    }
-    return false;
+    if (!network_paused(session->server, has_flag(session, command, CMD_WRITE | CMD_MAY_REPLICATE),
+                        &until_ms))
+        return false;
+    session_block(session, BLOCK_PAUSE, 0);
+    return true;
+}
+
+static bool must_wait_for_value(struct session *session, const struct parsed *request)
+{
+    if (session->flags & (SESSION_PRIMARY_LINK | SESSION_REPLICA)) return false;
+    if (!(request->command->flags & CMD_IN_PLACE) || request->first.name.ptr == NULL ||
+        !store_would_wait(session->server->store, session->db, &request->first))
+        return false;
+    session_block(session, BLOCK_LEASE, 0);
+    return true;
 }
 
 enum dispatch_result dispatch_request(struct session *session, const struct parsed *request)
@@ -280,6 +289,7 @@ enum dispatch_result dispatch_request(struct session *session, const struct pars
         rejected(session, command);
         goto replied;
     }
+    if (must_wait_for_pause(session, command)) return DISPATCH_POSTPONED;
     if (must_queue(session, command)) {
         if (command->flags & CMD_NO_MULTI) {
             reply_errorf(&session->reply, "ERR Command not allowed inside a transaction");
@@ -291,7 +301,7 @@ enum dispatch_result dispatch_request(struct session *session, const struct pars
         session_has_output(session);
         goto replied;
     }
-    if (must_wait(session, request)) return DISPATCH_POSTPONED;
+    if (must_wait_for_value(session, request)) return DISPATCH_POSTPONED;
     uint64_t end = journal_end(server->journal);
     dispatch_call(session, request, 0);
     dispatch_commit(server);

@@ -45,8 +45,10 @@ void monitor_feed(struct session *session, const struct parsed *request)
     buf_append_char(&line, '\0');
     for (struct session *to = server->sessions; to != NULL; to = to->next) {
         if (!(to->flags & SESSION_MONITOR)) continue;
+        bool muted = to->reply.muted;
         to->reply.muted = false;
         reply_status(&to->reply, line.ptr);
+        to->reply.muted = muted;
         session_has_output(to);
     }
     buf_release(&line);

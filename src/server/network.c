@@ -394,6 +394,7 @@ void network_cron(struct server *server)
 
     if (server->pause.client_until_ms != 0 && server->pause.client_until_ms <= server->now_ms) {
         server->pause.client_until_ms = 0;
+        server_update_policy(server); /* expiry stood still too */
         blocking_pause_ended(server);
     }
     if (server->cron_turns % (uint64_t)(server->config->hz < 1 ? 1 : server->config->hz) != 0)

@@ -12,6 +12,7 @@
 #include "server/replication.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -273,7 +274,9 @@ static void saved(struct server *server, const char *error, uint64_t bytes, uint
         log_warning("Background saving error: %s", error);
         return;
     }
-    store_set_dirty(server->store, store_dirty(server->store) - dirty_at_start);
+    /* The count began anew meanwhile where a full sync or a load replaced the data. */
+    uint64_t dirty = store_dirty(server->store);
+    store_set_dirty(server->store, dirty > dirty_at_start ? dirty - dirty_at_start : 0);
     persistence->last_save_s = clock_wall_ms() / 1000;
     persistence->saves++;
     log_notice("DB saved on disk");
@@ -295,7 +298,7 @@ static void on_saved(void *context, const char *error, uint64_t bytes)
 bool persistence_background_save(struct server *server, const char **error)
 {
     struct persistence *persistence = server->persistence;
-    char text[256];
+    char text[256], folder[PATH_MAX];
 
     *error = "ERR Background save already in progress";
     if (persistence->save_image != NULL) return false;
@@ -306,7 +309,8 @@ bool persistence_background_save(struct server *server, const char **error)
     struct image *image = persistence_start_image(server, false, NULL, NULL);
     if (image == NULL) return false;
     struct rdb_file_options file_options = {
-        .dir = ".",
+        /* By its full name: CONFIG SET dir may change the working directory meanwhile. */
+        .dir = getcwd(folder, sizeof folder) != NULL ? folder : ".",
         .name = server->config->dbfilename,
         .incremental_fsync = server->config->rdb_save_incremental_fsync,
         .done = on_saved,
@@ -453,11 +457,6 @@ enum err cmd_bgsave(struct call *call)
     const char *error;
 
     if (call->argc > 2 || (call->argc == 2 && !schedule)) return ERR_SYNTAX;
-    if (schedule && persistence_saving(server)) {
-        server->persistence->save_scheduled = true;
-        reply_status(call->reply, "Background saving scheduled");
-        return OK;
-    }
     if (!persistence_background_save(server, &error)) return call_fail(call, "%s", error);
     reply_status(call->reply, "Background saving started");
     return OK;

@@ -225,29 +225,33 @@ size_t pubsub_shard_count(const struct server *server)
 
 /* ---- delivering ------------------------------------------------------------------------------- */
 
-/* A push to a session, outside or inside its own command; CLIENT REPLY OFF silences pushes too. */
-static struct reply *push_to(struct session *session, int64_t count)
+/* A push to a session, outside or inside its own command. CLIENT REPLY silences answers, never pushes; what it silences
+ * in the command that runs stays silenced. */
+static bool push_begin(struct session *session, int64_t count)
 {
-    struct reply *reply = &session->reply;
+    bool muted = session->reply.muted;
 
-    reply->muted = (session->flags & SESSION_REPLY_OFF) != 0;
-    if (session->out.ptr == NULL && !reply->muted)
-        network_take_buffer(session->server->network, &session->out);
-    reply_push(reply, count);
+    session->reply.muted = false;
+    if (session->out.ptr == NULL) network_take_buffer(session->server->network, &session->out);
+    reply_push(&session->reply, count);
     session_has_output(session);
-    return reply;
+    return muted;
 }
 
-static int deliver(struct topic *topic, const char *word, struct span channel, struct span message)
+static int deliver(struct topic *topic, const char *word, const struct span *pattern,
+                   struct span channel, struct span message)
 {
     int count = 0;
 
     for (struct listener_link *link = topic->listeners; link != NULL;
          link = link->next_of_topic, count++) {
-        struct reply *reply = push_to(link->session, 3);
+        struct reply *reply = &link->session->reply;
+        bool muted = push_begin(link->session, pattern == NULL ? 3 : 4);
         reply_bulk_cstr(reply, word);
+        if (pattern != NULL) reply_bulk(reply, *pattern);
         reply_bulk(reply, channel);
         reply_bulk(reply, message);
+        reply->muted = muted;
     }
     return count;
 }
@@ -256,19 +260,12 @@ int pubsub_publish(struct server *server, struct span channel, struct span messa
 {
     struct pubsub *pubsub = server->pubsub;
     struct topic *topic = find_topic(pubsub, KIND_CHANNEL, channel);
-    int count = topic == NULL ? 0 : deliver(topic, "message", channel, message);
+    int count = topic == NULL ? 0 : deliver(topic, "message", NULL, channel, message);
 
     for (topic = pubsub->patterns; topic != NULL; topic = topic->next) {
         struct span pattern = span_of(topic->name, topic->len);
-        if (!glob_match(pattern, channel, false)) continue;
-        for (struct listener_link *link = topic->listeners; link != NULL;
-             link = link->next_of_topic, count++) {
-            struct reply *reply = push_to(link->session, 4);
-            reply_bulk_cstr(reply, "pmessage");
-            reply_bulk(reply, pattern);
-            reply_bulk(reply, channel);
-            reply_bulk(reply, message);
-        }
+        if (glob_match(pattern, channel, false))
+            count += deliver(topic, "pmessage", &pattern, channel, message);
     }
     return count;
 }
@@ -276,7 +273,7 @@ int pubsub_publish(struct server *server, struct span channel, struct span messa
 int pubsub_publish_shard(struct server *server, struct span channel, struct span message)
 {
     struct topic *topic = find_topic(server->pubsub, KIND_SHARD, channel);
-    return topic == NULL ? 0 : deliver(topic, "smessage", channel, message);
+    return topic == NULL ? 0 : deliver(topic, "smessage", NULL, channel, message);
 }
 
 void pubsub_keyspace_event(struct server *server, int db, struct event event, struct span key)
@@ -310,11 +307,13 @@ static int64_t answer_count(const struct session *session, enum kind kind)
 static void answer(struct session *session, enum kind kind, const char *word,
                    const struct span *name)
 {
-    reply_push(&session->reply, 3);
+    bool muted = push_begin(session, 3);
+
     reply_bulk_cstr(&session->reply, word);
     if (name != NULL) reply_bulk(&session->reply, *name);
     else reply_null(&session->reply);
     reply_int64(&session->reply, answer_count(session, kind));
+    session->reply.muted = muted;
 }
 
 static enum err subscribe_all(struct call *call, enum kind kind)

@@ -156,7 +156,9 @@ static bool within_input_limits(struct session *session)
 
 static void run_kept_input(struct session *session)
 {
-    if (session->in.len == 0 || session->block != BLOCK_NONE) return;
+    if (session->in.len == 0 || session->block != BLOCK_NONE ||
+        session->flags & SESSION_CLOSE_AFTER_REPLY)
+        return;
     size_t consumed = batch_consume(session, buf_span(&session->in));
     if (session->flags & SESSION_CLOSED) return;
     keep_rest(session, consumed);

@@ -4,8 +4,6 @@
 #include "ds/table.h"
 #include "handlers.h"
 #include "server/dispatch.h"
-#include "server/persistence.h"
-#include "server/replication.h"
 
 struct queued {
     const struct command *command;
@@ -180,10 +178,15 @@ static void unwatch_all(struct session *session)
     }
 }
 
-void transactions_release(struct session *session)
+void transactions_discard(struct session *session)
 {
     forget_queue(session);
     unwatch_all(session);
+}
+
+void transactions_release(struct session *session)
+{
+    transactions_discard(session);
     mem_free(session->multi);
     session->multi = NULL;
 }
@@ -248,8 +251,7 @@ enum err cmd_discard(struct call *call)
     struct session *session = call->session;
 
     if (!(session->flags & SESSION_MULTI)) return call_fail(call, "ERR DISCARD without MULTI");
-    forget_queue(session);
-    unwatch_all(session);
+    transactions_discard(session);
     reply_ok(call->reply);
     return OK;
 }
@@ -290,18 +292,6 @@ static void run_queue(struct session *session, unsigned call_flags)
     mem_free(queue);
 }
 
-/* A role that changed between queueing and EXEC must not let the writes through. */
-static enum err exec_refusal(struct session *session)
-{
-    struct server *server = session->server;
-    bool writes = session->multi->flags & CMD_WRITE;
-
-    if (!writes || session->flags & SESSION_PRIMARY_LINK) return OK;
-    if (persistence_refuses_writes(server) && !server_is_replica(server)) return ERR_MISCONF_RDB;
-    if (server_is_replica(server) && server->config->replica_read_only) return ERR_READ_ONLY;
-    return OK;
-}
-
 enum err cmd_exec(struct call *call)
 {
     struct session *session = call->session;
@@ -310,14 +300,9 @@ enum err cmd_exec(struct call *call)
     session_multi(session);
     bool spoiled = session->flags & SESSION_MULTI_DIRTY;
     bool changed = session->flags & SESSION_WATCH_DIRTY || a_watched_key_expired(session);
-    enum err refused = exec_refusal(session);
-    if (spoiled || changed || refused != OK) {
-        forget_queue(session);
-        unwatch_all(session);
+    if (spoiled || changed) {
+        transactions_discard(session);
         if (spoiled) return ERR_EXEC_ABORT;
-        if (refused != OK)
-            return call_fail(call, "EXECABORT Transaction discarded because of: %s",
-                             err_text(refused));
         reply_null_array(call->reply);
         return OK;
     }

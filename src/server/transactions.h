@@ -19,7 +19,9 @@ void watches_replacing(struct server *server, int db, struct keyspace *from, str
 void transactions_queue(struct session *session, const struct parsed *request);
 uint32_t
 transactions_queued_flags(const struct session *session); /* all flags of all queued commands */
-/* Forgets queue and watches: DISCARD, RESET, close. */
+/* Forgets queue and watches and leaves MULTI: DISCARD, an EXEC that is refused. */
+void transactions_discard(struct session *session);
+/* The same, and gives the memory back: RESET, close. */
 void transactions_release(struct session *session);
 size_t transactions_memory(const struct session *session);
 int transactions_queued(const struct session *session); /* -1 outside MULTI: the multi= field */

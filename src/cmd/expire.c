@@ -52,11 +52,17 @@ static enum err parse_deadline(struct call *call, int64_t unit_ms, int64_t base_
 
 static void state_deadline(struct call *call, int64_t deadline_ms)
 {
+    enum {
+        CONDITIONS_MAX = 8
+    }; /* more than that repeat themselves: they held here, so they may go */
     char digits[NUM_INT64_CHARS];
-    struct span argv[] = {SPAN("PEXPIREAT"), call->argv[1],
-                          span_of(digits, num_format_int64(digits, deadline_ms))};
+    struct span argv[3 + CONDITIONS_MAX] = {SPAN("PEXPIREAT"), call->argv[1],
+                                            span_of(digits, num_format_int64(digits, deadline_ms))};
+    int conditions = call->argc - 3 <= CONDITIONS_MAX ? call->argc - 3 : 0;
 
-    call_effect(call, 3, argv);
+    for (int i = 0; i < conditions; i++)
+        argv[3 + i] = call->argv[3 + i]; /* as Redis sends them on */
+    call_effect(call, 3 + conditions, argv);
 }
 
 static enum err expire(struct call *call, int64_t unit_ms, bool absolute)

@@ -13,7 +13,7 @@ static const struct {
 } kinds[REPL_EVENT_KINDS] = {
     [REPL_EVENT_LINK_UP] = {"link-up", "MASTER <-> REPLICA sync: link is up with", LOG_LEVEL_NOTICE,
                             0},
-    [REPL_EVENT_LINK_DOWN] = {"link-down", "Connection with master lost:", LOG_LEVEL_WARNING, 0},
+    [REPL_EVENT_LINK_DOWN] = {"link-down", "Connection with master lost:", LOG_LEVEL_WARNING, -1},
     [REPL_EVENT_CONNECT_FAILED] = {"connect-failed", "Could not begin to sync with the MASTER",
                                    LOG_LEVEL_WARNING, -1},
     [REPL_EVENT_REPLICA_UP] = {"replica-up", "Synchronization succeeded with replica",

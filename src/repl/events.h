@@ -3,7 +3,7 @@
  *
  * A ring of the last REPL_EVENTS_KEPT events. Each sync attempt leaves exactly one event that ends
  * it (FULL_SYNC_DONE or _FAILED, PARTIAL_SYNC_DONE or _REFUSED), with the reason; the newest
- * failure is last_sync_error.
+ * failure, or why our link went, is last_sync_error.
  *
  * Every event is also a line of the server's log; the texts that tools match are kept
  * (docs/COMPATIBILITY.md). */

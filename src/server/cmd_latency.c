@@ -14,7 +14,6 @@ static const char *const kind_names[LATENCY_KINDS] = {
     [LATENCY_EXPIRE_CYCLE] = "expire-cycle",
     [LATENCY_EVICTION] = "eviction-cycle",
     [LATENCY_SNAPSHOT_WALK] = "snapshot-walk",
-    [LATENCY_TURN] = "turn",
 };
 
 /* The series with samples of that name (its case counts, as in Redis), or NULL. */
@@ -207,9 +206,6 @@ static const char *const advice[LATENCY_KINDS] = {
         "more room.",
     [LATENCY_SNAPSHOT_WALK] =
         "A slice of a running snapshot took long, which single big values do: keep values small.",
-    [LATENCY_TURN] =
-        "One turn of the engine's loop took long as a whole. Where no single command did, very "
-        "many commands arrived at once: shorter pipelines spread them.",
 };
 
 static void diagnose(struct server *server, struct buf *out)

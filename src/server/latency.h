@@ -11,7 +11,6 @@ enum latency_kind {                        /* with their names on the wire */
                     LATENCY_EXPIRE_CYCLE,  /* "expire-cycle" */
                     LATENCY_EVICTION,      /* "eviction-cycle" */
                     LATENCY_SNAPSHOT_WALK, /* "snapshot-walk": a slice of a running snapshot */
-                    LATENCY_TURN,          /* "turn": one whole turn of the engine */
                     LATENCY_KINDS
 };
 

@@ -21,7 +21,9 @@ enum {
     SLICE_BYTES = 128 * 1024, /* records copied per turn and image: well under a millisecond */
     SLICE_BUCKETS = 512,
     BEHIND_RETRY_US = 500,
-    SAVE_RETRY_MS = 5000, /* after a failed BGSAVE the next one waits so long */
+    LOAD_POLL_US = 100,
+    LOAD_ALONE_US = 200 * 1000, /* also where the disk is slow */
+    SAVE_RETRY_MS = 5000,       /* after a failed BGSAVE the next one waits so long */
 };
 
 struct running {
@@ -118,6 +120,22 @@ static void on_loaded(void *context)
     persistence->loaded(server);
 }
 
+/* Clients of a server with little data never see LOADING: until that many bytes are read nothing else is done, as Redis
+ * has it with loading-process-events-interval-bytes. */
+static void load_small_at_once(struct server *server)
+{
+    uint64_t interval = (uint64_t)server->config->loading_process_events_interval_bytes;
+    int64_t until_us = clock_monotonic_us() + LOAD_ALONE_US;
+
+    while (server->loading && clock_monotonic_us() < until_us) {
+        struct loader_progress progress;
+        loader_progress(server->persistence->loader, &progress);
+        if (progress.bytes >= interval && !loader_finished(server->persistence->loader)) return;
+        if (loader_finished(server->persistence->loader)) loop_run_posted(server->loop);
+        else clock_block_us(LOAD_POLL_US);
+    }
+}
+
 void persistence_load(struct server *server, void (*done)(struct server *))
 {
     struct persistence *persistence = server->persistence;
@@ -144,6 +162,7 @@ void persistence_load(struct server *server, void (*done)(struct server *))
         .context = server,
     };
     persistence->loader = loader_open_file(path, &options);
+    load_small_at_once(server);
 }
 
 struct loader *persistence_loader(const struct server *server)

@@ -186,7 +186,6 @@ static void measure_turn(struct server *server)
     if (server->turn_from_us == 0) return;
     int64_t took_us = clock_monotonic_us() - server->turn_from_us;
     if (took_us > server->stats.longest_turn_us) server->stats.longest_turn_us = took_us;
-    latency_add_event(server, LATENCY_TURN, took_us / 1000);
 }
 
 static int64_t sooner(int64_t a_us, int64_t b_us)

@@ -127,7 +127,7 @@ struct server {
     int64_t turn_from_us; /* the end of the last wait; 0 before the first */
     int64_t started_ms;
     char run_id[41];
-    char *config_file; /* absolute; NULL without one */
+    char *config_file;      /* absolute; NULL without one */
     const char *executable; /* absolute */
     int argc;
     char **argv;        /* for DEBUG RESTART and the process title */

@@ -96,6 +96,7 @@ __attribute__((unused)) static void on_fatal_signal(int number, siginfo_t *info,
     say_registers(context);
     say_current_command();
     say("\n=== REDIS BUG REPORT END. ===\n\n");
+    if (number == SIGABRT && crashing_server->config->use_exit_on_panic) _exit(1);
     signal(number, SIG_DFL);
     raise(number);
 }

@@ -158,17 +158,22 @@ const char *life_executable(void)
     return path;
 }
 
+/* The first address, and the port that is listened on; or the socket where there is no port. */
+static void append_address(const struct config *config, struct buf *out)
+{
+    int port = (int)(config->port != 0 ? config->port : config->tls_port);
+
+    if (port == 0) buf_printf(out, "unixsocket:%s", config->unixsocket);
+    else buf_printf(out, "%s:%d", config->bind.count > 0 ? config->bind.names[0] : "*", port);
+}
+
 static void expand(struct server *server, const char *word, size_t len, struct buf *out)
 {
     const struct config *config = server->config;
     struct span name = span_of(word, len);
 
     if (span_equal(name, SPAN("title"))) buf_printf(out, "%s", server->argv[0]);
-    else if (span_equal(name, SPAN("listen-addr")))
-        buf_printf(out, config->port != 0 ? "%s:%d" : "%s",
-                   config->port != 0 ? (config->bind.count > 0 ? config->bind.names[0] : "*")
-                                     : config->unixsocket,
-                   (int)config->port);
+    else if (span_equal(name, SPAN("listen-addr"))) append_address(config, out);
     else if (span_equal(name, SPAN("server-mode"))) buf_printf(out, "%s", "");
     else if (span_equal(name, SPAN("port"))) buf_printf(out, "%d", (int)config->port);
     else if (span_equal(name, SPAN("tls-port"))) buf_printf(out, "%d", (int)config->tls_port);
@@ -210,9 +215,11 @@ void life_set_oom_score(struct server *server)
     const struct config *config = server->config;
     char text[16];
 
-    if (config->oom_score_adj == OOM_SCORE_NO) return;
+    if (config->oom_score_adj == OOM_SCORE_NO && !server->oom_score_changed) return;
     int value = config->oom_score_adj_values.of[server_is_replica(server) ? 1 : 0];
     if (config->oom_score_adj == OOM_SCORE_RELATIVE) value += server->oom_score_base;
+    if (config->oom_score_adj == OOM_SCORE_NO) value = server->oom_score_base; /* as it was */
+    server->oom_score_changed = config->oom_score_adj != OOM_SCORE_NO;
     if (value > 1000) value = 1000;
     if (value < -1000) value = -1000;
     snprintf(text, sizeof text, "%d\n", value);

@@ -84,7 +84,7 @@ static void say_hello(struct server *server)
     log_warning("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
     log_warning("Redis version=%s, bits=%zu, commit=00000000, modified=0, pid=%d, just started",
                 REDIS_VERSION, sizeof(void *) * 8, (int)getpid());
-    if (config->file[0] == '\0')
+    if (server->argc == 1)
         log_warning("Warning: no config file specified, using the default config. In order to "
                     "specify a config file use "
                     "%s /path/to/redis.conf",
@@ -140,7 +140,7 @@ int main(int argc, char **argv)
     life_set_title(server);
     network_adjust_open_files(server);
     if (!network_listen(server)) {
-        log_warning("Failed listening on port %d (tcp), aborting.", (int)config->port);
+        log_warning("Failed listening on port %d (TCP), aborting.", (int)config->port);
         return 1;
     }
     life_write_pidfile(server);

@@ -234,7 +234,7 @@ static bool open_address(const struct config *config, const char *address, struc
         opened->fds[opened->count++] = fd;
         return true;
     }
-    log_warning("Warning: Could not create server TCP listening socket %s:%d: %s", address,
+    log_warning("Warning: Could not create server TCP listening socket %s:%d: bind: %s", address,
                 (int)config->port, socket_error_text(fd));
     return optional && socket_family_missing(fd);
 }

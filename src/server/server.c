@@ -66,7 +66,9 @@ void server_update_policy(struct server *server)
     struct store_policy *policy = store_policy(server->store);
     bool is_replica = server_is_replica(server);
 
+    bool role_changed = policy->is_replica != is_replica;
     policy->is_replica = is_replica;
+    if (role_changed) life_set_oom_score(server); /* it may differ by role */
     policy->expire_paused = server_writes_paused(server) || server->loading;
     policy->lazy_expire = config->lazyfree_lazy_expire;
     policy->lazy_server_del = config->lazyfree_lazy_server_del;

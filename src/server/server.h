@@ -141,6 +141,7 @@ struct server {
     bool restart;        /* DEBUG RESTART: main executes the program anew */
     const char *pidfile; /* NULL: none was written */
     int oom_score_base;  /* what the process was started with */
+    bool oom_score_changed;
     char *folder;        /* folder.h */
     int folder_lock;
     bool active_expire; /* DEBUG SET-ACTIVE-EXPIRE */

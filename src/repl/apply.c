@@ -65,8 +65,9 @@ static bool run(struct apply *apply, int argc, const struct span *argv, struct a
     char reason[192] = "";
     if (argc == 0 || span_is(argv[0], "ping")) return true;
     if (span_is(argv[0], "select")) {
-        if (argc != 2 || !num_parse_int64(argv[1], &db) || db < 0 || db > INT32_MAX)
-            return fail(result, "SELECT without a database");
+        if (argc != 2 || !num_parse_int64(argv[1], &db) || db < 0 || db > INT32_MAX ||
+            (apply->executor.databases != 0 && db >= apply->executor.databases))
+            return fail(result, "SELECT of a database that is not there");
         journal_set_db(apply->journal, (int)db);
         return true;
     }
@@ -145,6 +146,10 @@ void apply_feed(struct apply *apply, struct span bytes, struct apply_result *res
         size_t consumed = 0, want = 0;
         const char *error = NULL;
         if (rest.len == 0) break;
+        if (rest.ptr[0] != '*') { /* no inline commands here: the place in the stream is lost */
+            fail(result, "inline bytes, which begin no command of the stream");
+            break;
+        }
         const enum request_status status =
             request_parse(&apply->request, rest, &apply->limits, &consumed, &want, &error);
         if (status == REQUEST_BROKEN) fail(result, error);

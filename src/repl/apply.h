@@ -22,6 +22,7 @@ struct apply;
 struct apply_executor {
     bool (*run)(void *context, int db, int argc, const struct span *argv, char reason[static 192]);
     void *context;
+    int databases; /* that there are; 0: any */
 };
 
 /* The journal is written through journal_append; the caller publishes once per batch. */

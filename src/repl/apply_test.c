@@ -22,7 +22,7 @@ static bool run(void *context, int db, int argc, const struct span *argv, char r
 
 static void start(void)
 {
-    const struct apply_executor executor = {run, NULL};
+    const struct apply_executor executor = {run, NULL, 0};
     journal = journal_new(&(struct journal_options){.backlog_bytes = 1 << 20});
     journal_activate(journal, false);
     apply = apply_new(journal, &executor, 1000);

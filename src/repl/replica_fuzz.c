@@ -138,7 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct world world = {0};
-    const struct apply_executor executor = {run, &world};
+    const struct apply_executor executor = {run, &world, 0};
     if (size < 2) return 0;
     rig_init(&world.rig, 100);
     world.rig.config.password = data[0] & 0x80 ? "secret" : NULL;

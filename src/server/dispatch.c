@@ -1,6 +1,7 @@
 #include "server/dispatch.h"
 
 #include "base/check.h"
+#include "base/log.h"
 #include "cmd/registry.h"
 #include "handlers.h"
 #include "io/clock.h"
@@ -270,7 +271,7 @@ static bool must_wait_for_value(struct session *session, const struct parsed *re
     return true;
 }
 
-enum dispatch_result dispatch_request(struct session *session, const struct parsed *request)
+static enum dispatch_result handle(struct session *session, const struct parsed *request)
 {
     struct server *server = session->server;
     const struct command *command = request->command;
@@ -343,4 +344,37 @@ bool dispatch_is_secret(const struct parsed *request, int index)
     if (command->run == cmd_hello) return is_hello_secret(request, index);
     return command->run == cmd_config_set && index >= 3 && index % 2 == 1 &&
            config_is_sensitive(request->argv[index - 1]);
+}
+
+/* What a replica sends is REPLCONF, which has no reply. Anything that would put a reply between the bytes of the stream, or
+ * touch data, ends the connection: a peer that does so has lost its place. */
+static enum dispatch_result handle_replica(struct session *session, const struct parsed *request)
+{
+    const struct command *command = request->command;
+    const char *name = command != NULL ? command->name : "?";
+    size_t before = session->out.len;
+
+    if (command != NULL && command->flags & (CMD_READONLY | CMD_WRITE | CMD_MAY_REPLICATE)) {
+        log_warning("== CRITICAL == This master is sending an error to its replica: 'Replica can't "
+                    "interact with the "
+                    "keyspace' after processing the command '%s'",
+                    name);
+        session_close(session);
+        return DISPATCH_DONE;
+    }
+    enum dispatch_result result = handle(session, request);
+    if (session->flags & SESSION_CLOSED || session->out.len <= before) return result;
+    log_warning("Replica generated a reply to command '%s', disconnecting it: %.*s", name,
+                (int)(session->out.len - before < 100 ? session->out.len - before : 100),
+                session->out.ptr + before);
+    session->out.len = before;
+    session_close(session);
+    return DISPATCH_DONE;
+}
+
+enum dispatch_result dispatch_request(struct session *session, const struct parsed *request)
+{
+    if (session->flags & SESSION_REPLICA && !(session->flags & SESSION_MONITOR))
+        return handle_replica(session, request);
+    return handle(session, request);
 }

@@ -61,7 +61,8 @@ static void on_timer(void *context);
 struct replication *replication_new(struct server *server)
 {
     struct replication *replication = mem_zalloc(sizeof *replication);
-    struct apply_executor executor = {.run = run_stream_command, .context = server};
+    struct apply_executor executor = {
+        .run = run_stream_command, .context = server, .databases = store_databases(server->store)};
 
     replication->server = server;
     repl_config_defaults(&replication->config);

@@ -6,6 +6,8 @@ condition is looked at; no test's outcome depends on it.
 import os
 import time
 
+from .resp import CommandFailed
+
 # A sanitizer build, a loaded machine: deadlines stretch, they are never tight.
 PATIENCE = float(os.environ.get("PANDO_TEST_PATIENCE", "1"))
 
@@ -29,7 +31,7 @@ def wait_until(condition, what="", timeout=20.0, interval=0.01):
             if result:
                 return result
             last = result
-        except (AssertionError, OSError, EOFError) as error:
+        except (AssertionError, OSError, EOFError, CommandFailed) as error:
             last = error
         if now() > deadline:
             raise TimedOut(f"waited {timeout * PATIENCE:g} s for "

@@ -133,3 +133,21 @@ def test_nothing_runs_behind_a_wait_that_a_role_change_ends(servers):
     pando.do("REPLICAOF", "NO", "ONE")
     assert pando.config("maxmemory") in ("0", b"0")
     assert b"cmdstat_client|setname" not in pando.do("INFO", "commandstats")
+
+
+@pytest.mark.parametrize("how", ["disabled", "swapdb"])
+def test_a_full_sync_survives_a_change_of_folder(servers, how):
+    primary, replica = servers.pando(), servers.pando()
+    for i in range(20):
+        primary.do("SET", "k%d" % i, "v")
+    primary.do("CONFIG", "SET", "rdb-key-save-delay", "40000")
+    replica.do("CONFIG", "SET", "repl-diskless-load", how)
+    elsewhere = os.path.join(str(replica.folder), "elsewhere")
+    os.mkdir(elsewhere)
+    replica.replicate(primary)
+    wait_until(lambda: replica.info("replication").get("master_sync_in_progress") == "1"
+               and int(replica.info("replication")["master_sync_read_bytes"]) > 0)
+    replica.do("CONFIG", "SET", "dir", elsewhere)
+    wait_until(lambda: replica.info("replication")["master_link_status"] == "up")
+    assert replica.do("DBSIZE") == 20
+    assert primary.info("stats")["sync_full"] == "1"

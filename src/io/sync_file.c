@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -18,7 +19,7 @@ struct sync_file {
     size_t queued; /* bytes handed over and not reported back */
     unsigned jobs; /* under way */
     bool was_full, closed, keep, finishing;
-    char path[64];
+    char path[PATH_MAX]; /* with its folder: the working directory may change meanwhile */
 };
 
 struct job {
@@ -32,9 +33,12 @@ struct sync_file *sync_file_open(struct worker *worker, long long now_s, void (*
                                  void (*done)(void *, const char *error), void *context)
 {
     struct sync_file *file = mem_zalloc(sizeof *file);
+    char folder[PATH_MAX - 64];
 
+    if (getcwd(folder, sizeof folder) == NULL) snprintf(folder, sizeof folder, ".");
     *file = (struct sync_file){.worker = worker, .room = room, .done = done, .context = context};
-    snprintf(file->path, sizeof file->path, "temp-%lld.%ld.rdb", now_s, (long)getpid());
+    snprintf(file->path, sizeof file->path, "%s/temp-%lld.%ld.rdb", folder, now_s,
+             (long)getpid());
     file->fd = open(file->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (file->fd >= 0) return file;
     int error = errno;

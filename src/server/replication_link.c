@@ -21,6 +21,7 @@
 #include "server/persistence.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 
 enum { LINK_READ_BYTES = 256 * 1024, READS_PER_TURN = 4 };
@@ -410,7 +411,7 @@ static void load_file(struct link *link)
 struct verifying {
     struct link *link;
     struct sync_file *file;
-    char path[64], error[128];
+    char path[PATH_MAX], error[128];
     bool whole;
 };
 

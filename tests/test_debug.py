@@ -6,7 +6,7 @@ from harness.resp import ReplyError
 SAME = [
     ["FOO"], ["FOO", "x"], ["LISTPACK", "k"], ["LISTPACK", "none"], ["LISTPACK"], ["QUICKLIST", "none"], ["HTSTATS", "99"],
     ["HTSTATS", "x"], ["HTSTATS", "0", "full"], ["HTSTATS-KEY", "k"], ["HTSTATS-KEY", "none"], ["CHANGE-REPL-ID"],
-    ["LOG", "hi"], ["LOG"], ["LEAK", "x"], ["LEAK"], ["QUICKLIST-PACKED-THRESHOLD", "5b"], ["QUICKLIST-PACKED-THRESHOLD", "0"],
+    ["LOG", "hi"], ["LOG"], ["LEAK"], ["QUICKLIST-PACKED-THRESHOLD", "5b"], ["QUICKLIST-PACKED-THRESHOLD", "0"],
     ["QUICKLIST-PACKED-THRESHOLD", "x"], ["QUICKLIST-PACKED-THRESHOLD", "4gb"], ["REPLYBUFFER", "PEAK-RESET-TIME", "x"],
     ["REPLYBUFFER", "PEAK-RESET-TIME", "never"], ["REPLYBUFFER", "PEAK-RESET-TIME", "reset"], ["REPLYBUFFER", "RESIZING", "0"],
     ["REPLYBUFFER", "FOO", "0"], ["REPLYBUFFER", "RESIZING"], ["STRINGMATCH-LEN", "10", "a"], ["SET-ACTIVE-EXPIRE"],

@@ -41,14 +41,12 @@ def test_reset_forgets_what_it_names(pando):
     assert server.call("LATENCY", "LATEST") == []
 
 
-def test_a_long_turn_is_an_event_and_a_record(pando):
-    server = pando(latency_monitor_threshold=20)
-    server.call("DEBUG", "SLEEP", "0.03")
-    wait_until(lambda: spikes(server, "turn"), "the turn to be kept")
-    assert spikes(server, "turn")[0][1] >= 30
-    assert server.stat("engine_longest_turn_us") >= 30000
+def test_the_longest_turn_is_a_record(pando):
+    server = pando()
+    server.call("DEBUG", "SLEEP", "0.3")
+    assert server.stat("engine_longest_turn_us") >= 300000
     server.call("CONFIG", "RESETSTAT")
-    assert server.stat("engine_longest_turn_us") < 30000
+    wait_until(lambda: 0 < server.stat("engine_longest_turn_us") < 300000)
 
 
 def test_graph_draws_every_sample(pando):

@@ -15,6 +15,11 @@ def title(server):
     return Path(f"/proc/{server.pid}/cmdline").read_bytes().rstrip(b"\0.").decode().replace(server.binary, "X")
 
 
+def reports_itself(server):
+    """In a sanitizer's build (which has no jemalloc) the sanitizer reports."""
+    return server.info("memory")["mem_allocator"].startswith("jemalloc")
+
+
 def oom_score(server):
     return int(Path(f"/proc/{server.pid}/oom_score_adj").read_text())
 
@@ -80,15 +85,18 @@ def test_a_file_over_its_limit_is_an_error_not_an_end(pando):
 def test_an_end_that_is_no_shutdown_is_reported(pando, command):
     server = pando()
     server.expect_crash = True
+    reports = reports_itself(server)
     server.control.send("DEBUG", command)
     assert server.wait_exit() != 0
-    if not server.logged("Sanitizer"):
+    if reports:
         assert server.logged("BUG REPORT START") and server.logged("STACK TRACE") and server.logged("crashed by signal")
         assert server.logged("cmd=debug")
 
 
 def test_a_panic_may_be_an_exit(pando):
     server = pando(use_exit_on_panic=True)
+    if not reports_itself(server):
+        pytest.skip("a sanitizer has the signals")
     server.expect_crash = True
     server.control.send("DEBUG", "PANIC")
     assert server.wait_exit() != -signal.SIGABRT

@@ -130,7 +130,8 @@ static void diagnose(struct server *server, struct buf *out)
                    "- Fragmentation: the allocator's pages are %.1f times as large as what lies "
                    "in them. Many values of changing sizes do that.\n",
                    (double)f.allocator.active / (double)f.allocator.allocated);
-    if (f.rss > f.allocator.resident + DOCTOR_WASTE_BYTES_MIN &&
+    bool known = f.allocator.resident > 0; /* jemalloc tells */
+    if (known && f.rss > f.allocator.resident + DOCTOR_WASTE_BYTES_MIN &&
         (double)f.rss > 1.1 * (double)f.allocator.resident)
         buf_printf(out,
                    "- Beside the allocator: the process occupies %zu bytes that are not its "

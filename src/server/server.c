@@ -371,6 +371,7 @@ void server_free(struct server *server)
     pubsub_free(server->pubsub);
     watches_free(server->watches);
     slowlog_free(server->slowlog);
+    functions_release(&server->functions);
     latency_free(server->latency);
     for (int id = 0; id < command_id_count; id++) histogram_free(server->command_stats[id].latency);
     mem_free(server->command_stats);

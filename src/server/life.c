@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "io/file.h"
 #include "server/config.h"
 #include "server/shutdown.h"
@@ -206,8 +207,11 @@ void life_set_title(struct server *server)
 int life_read_oom_score(void)
 {
     char text[32];
+    int64_t score;
+    ssize_t len = file_read_text("/proc/self/oom_score_adj", text, sizeof text);
 
-    return file_read_text("/proc/self/oom_score_adj", text, sizeof text) > 0 ? atoi(text) : 0;
+    if (len > 0 && text[len - 1] == '\n') len--;
+    return len > 0 && num_parse_int64(span_of(text, (size_t)len), &score) ? (int)score : 0;
 }
 
 void life_set_oom_score(struct server *server)

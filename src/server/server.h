@@ -142,7 +142,7 @@ struct server {
     const char *pidfile; /* NULL: none was written */
     int oom_score_base;  /* what the process was started with */
     bool oom_score_changed;
-    char *folder;        /* folder.h */
+    char *folder; /* folder.h */
     int folder_lock;
     bool active_expire; /* DEBUG SET-ACTIVE-EXPIRE */
     bool cron_paused;   /* DEBUG PAUSE-CRON */

@@ -216,9 +216,9 @@ def stream_lie(data):
     b"*abc\r\n", b"*1\r\n$abc\r\n", b"*-1\r\n$3\r\nSET\r\n", b"*99999999999\r\n", b"*1\r\n$99999999999\r\n",
     b"*2\r\n$3\r\nSET\r\n:5\r\n", b"*1\r\n$5\r\nNOSUC??", b"SET k v\r\n", b"+PONG\r\n", b"$5\r\nhello\r\n",
     b"*3\r\n$6\r\nNOSUCH\r\n$1\r\na\r\n$1\r\nb\r\n", b"*2\r\n$3\r\nSET\r\n$1\r\nk\r\n",
-    b"*3\r\n$6\r\nINCRBY\r\n$5\r\nkey:1\r\n$1\r\n5\r\n", b"*2\r\n$6\r\nSELECT\r\n$3\r\n999\r\n", b"\x00" * 100000,
+    b"*3\r\n$6\r\nINCRBY\r\n$5\r\nkey:1\r\n$1\r\n5\r\n", b"*2\r\n$6\r\nSELECT\r\n$3\r\n999\r\n*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n", b"\x00" * 100000,
     b"*1\r\n$4\r\nEXEC\r\n",
-])
+], ids=lambda data: ascii(data)[2:-1].replace("\\r\\n", " ")[:40])
 def test_a_stream_that_cannot_be_applied_ends_the_link_and_names_it(servers, fake, data):
     """A replica never goes on differing from its primary."""
     replica = servers.pando()
@@ -345,7 +345,7 @@ def test_both_forms_of_the_snapshot(servers):
 def test_a_replica_that_talks_nonsense_is_dropped_and_the_primary_lives(servers):
     server = servers.pando()
     for data in (b"*1\r\n$abc\r\n", b"x" * 200000, b"*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$3\r\nabc\r\n",
-                 b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n"):
+                 b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n", b"PING\r\n", b"NOSUCH\r\n", b"INFO\r\n"):
         replica = FakeReplica(server)
         replica.sync()
         try:
@@ -355,6 +355,18 @@ def test_a_replica_that_talks_nonsense_is_dropped_and_the_primary_lives(servers)
         assert server.call("PING") == b"PONG"
         replica.close()
     assert server.call("EXISTS", "k") == 0
+    server.wait_log("Replica generated a reply to command 'ping', disconnecting it: ")
+
+
+def test_the_stream_holds_no_reply(servers):
+    server = servers.pando()
+    replica = FakeReplica(server)
+    replica.sync()
+    replica.send("INFO")
+    left = b""
+    while chunk := replica.file.read1(1 << 16):
+        left += chunk
+    assert b"redis_version" not in left
 
 
 def test_a_replica_that_acknowledges_the_future_is_not_believed(servers):

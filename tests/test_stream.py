@@ -47,8 +47,6 @@ def masked(command):
                 b"PEXPIREAT", b"RESTORE")):
             word = b"<deadline>"
         masked.append(word)
-    if masked[0].upper() == b"PEXPIREAT":
-        del masked[3:]  # Redis keeps NX, XX, GT and LT behind the deadline that it has already decided on
     return masked
 
 

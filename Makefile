@@ -132,6 +132,18 @@ ifneq ($(REDIS_LINKS),no)
 	ln -sf pando-server "$(DESTDIR)$(PREFIX)/bin/redis-server"
 endif
 
+# Speed and memory beside Debian's redis-server; BENCH='--quick' for the plain rows only.
+bench: all
+	/usr/bin/python3 bench/compare.py $(BENCH)
+
+# The long runs: ten minutes of each fuzzer, ten thousand simulated seeds, thread checks, every wire test under sanitizers.
+soak: all
+	$(MAKE) fuzz SECONDS=600
+	$(MAKE) sim SEED=1 RUNS=10000
+	$(MAKE) race SECONDS=60
+	$(MAKE) SAN=1 build/san/pando-server
+	PANDO_SERVER=build/san/pando-server PANDO_TEST_PATIENCE=4 /usr/bin/python3 -m pytest -q tests
+
 tidy:
 	python3 tools/tidy.py
 

@@ -363,7 +363,9 @@ static enum dispatch_result handle_replica(struct session *session, const struct
         return DISPATCH_DONE;
     }
     enum dispatch_result result = handle(session, request);
-    if (session->flags & SESSION_CLOSED || session->out.len <= before) return result;
+    /* An ACK may bring the peer online, and with that what the stream begins with. */
+    bool own = command != NULL && command->run == cmd_replconf;
+    if (own || session->flags & SESSION_CLOSED || session->out.len <= before) return result;
     log_warning("Replica generated a reply to command '%s', disconnecting it: %.*s", name,
                 (int)(session->out.len - before < 100 ? session->out.len - before : 100),
                 session->out.ptr + before);

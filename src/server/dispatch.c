@@ -263,12 +263,16 @@ static bool must_wait_for_pause(struct session *session, const struct command *c
 
 static bool must_wait_for_value(struct session *session, const struct parsed *request)
 {
+    const struct command *command = request->command;
+    bool waits = false;
+
     if (session->flags & (SESSION_PRIMARY_LINK | SESSION_REPLICA)) return false;
-    if (!(request->command->flags & CMD_IN_PLACE) || request->first.name.ptr == NULL ||
-        !store_would_wait(session->server->store, session->db, &request->first))
-        return false;
-    session_block(session, BLOCK_LEASE, 0);
-    return true;
+    if (command->run == cmd_exec)
+        waits = session->flags & SESSION_MULTI && transactions_would_wait(session);
+    else if (command->flags & CMD_IN_PLACE && request->first.name.ptr != NULL)
+        waits = store_would_wait(session->server->store, session->db, &request->first);
+    if (waits) session_block(session, BLOCK_LEASE, 0);
+    return waits;
 }
 
 static enum dispatch_result handle(struct session *session, const struct parsed *request)

@@ -136,7 +136,8 @@ static bool within_input_limits(struct session *session)
 {
     struct server *server = session->server;
 
-    if (!(session->flags & SESSION_AUTHENTICATED) && session->in.len > UNAUTHENTICATED_BYTES_MAX) {
+    size_t held = session->in.len + session->out.len - session->out_sent;
+    if (!(session->flags & SESSION_AUTHENTICATED) && held >= UNAUTHENTICATED_BYTES_MAX) {
         log_verbose("Closing client id=%llu addr=%s: more than %d bytes before authentication",
                     (unsigned long long)session->id, session->peer_name, UNAUTHENTICATED_BYTES_MAX);
         session_close(session);
@@ -175,7 +176,9 @@ static void read_input(struct session *session)
 
     if (!shared) {
         if (in->len > BIG_INPUT_BYTES)
-            room = BIG_INPUT_BYTES; /* a long bulk: fewer, larger reads */
+            room = BIG_INPUT_BYTES;                    /* a long bulk: fewer, larger reads */
+        if (!(session->flags & SESSION_AUTHENTICATED)) /* below the limit: within_input_limits */
+            room = UNAUTHENTICATED_BYTES_MAX - in->len;
         buf_reserve(in, room);
         to = in->ptr + in->len;
     }
@@ -315,7 +318,9 @@ bool session_check_output_limit(struct session *session)
     bool hard = limit->hard_bytes != 0 && bytes >= limit->hard_bytes;
     bool soft = limit->soft_bytes != 0 && bytes >= limit->soft_bytes;
 
-    if (!(session->flags & SESSION_AUTHENTICATED) && bytes > UNAUTHENTICATED_BYTES_MAX) hard = true;
+    if (!(session->flags & SESSION_AUTHENTICATED) &&
+        session->in.len + bytes > UNAUTHENTICATED_BYTES_MAX)
+        hard = true;
     if (!soft) session->out_soft_since_ms = 0;
     else if (session->out_soft_since_ms == 0) session->out_soft_since_ms = server->now_ms;
     else if (server->now_ms - session->out_soft_since_ms > limit->soft_seconds * 1000) hard = true;

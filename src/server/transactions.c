@@ -219,6 +219,23 @@ uint32_t transactions_queued_flags(const struct session *session)
     return session->multi == NULL ? 0 : session->multi->flags;
 }
 
+bool transactions_would_wait(const struct session *session)
+{
+    const struct multi *multi = session->multi;
+    struct store *store = session->server->store;
+
+    if (multi == NULL || !(multi->flags & CMD_IN_PLACE)) return false;
+    for (int i = 0; i < multi->count; i++) {
+        const struct queued *queued = &multi->queue[i];
+        int index = queued->command->first_key;
+        if (!(queued->command->flags & CMD_IN_PLACE) || index <= 0 || index >= queued->argc)
+            continue;
+        struct key key = store_key(store, queued->argv[index]);
+        if (store_would_wait(store, session->db, &key)) return true;
+    }
+    return false;
+}
+
 size_t transactions_memory(const struct session *session)
 {
     const struct multi *multi = session->multi;

@@ -21,6 +21,8 @@ uint32_t
 transactions_queued_flags(const struct session *session); /* all flags of all queued commands */
 /* Forgets queue and watches and leaves MULTI: DISCARD, an EXEC that is refused. */
 void transactions_discard(struct session *session);
+/* Whether a queued command changes a big value in place that a running snapshot leases: EXEC waits for it. */
+bool transactions_would_wait(const struct session *session);
 /* The same, and gives the memory back: RESET, close. */
 void transactions_release(struct session *session);
 size_t transactions_memory(const struct session *session);

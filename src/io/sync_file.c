@@ -37,8 +37,7 @@ struct sync_file *sync_file_open(struct worker *worker, long long now_s, void (*
 
     if (getcwd(folder, sizeof folder) == NULL) snprintf(folder, sizeof folder, ".");
     *file = (struct sync_file){.worker = worker, .room = room, .done = done, .context = context};
-    snprintf(file->path, sizeof file->path, "%s/temp-%lld.%ld.rdb", folder, now_s,
-             (long)getpid());
+    snprintf(file->path, sizeof file->path, "%s/temp-%lld.%ld.rdb", folder, now_s, (long)getpid());
     file->fd = open(file->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (file->fd >= 0) return file;
     int error = errno;

@@ -41,8 +41,9 @@ Test(repl_events, the_last_sync_error_stands_until_that_side_succeeds)
     add(&events, REPL_EVENT_FULL_SYNC_FAILED, false, "torn");
     cr_assert(eq(str, events.last_sync_error, "torn"));
     add(&events, REPL_EVENT_FULL_SYNC_DONE, true, "");
-    add(&events, REPL_EVENT_LINK_DOWN, false, "cut");
     cr_assert(eq(str, events.last_sync_error, "torn"));
+    add(&events, REPL_EVENT_LINK_DOWN, false, "cut");
+    cr_assert(eq(str, events.last_sync_error, "cut"));
     add(&events, REPL_EVENT_PARTIAL_SYNC_DONE, false, "");
     cr_assert(eq(str, events.last_sync_error, ""));
 }

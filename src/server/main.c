@@ -54,8 +54,7 @@ static int check_config(int argc, char **argv)
     command_registry_init(&registry);
     enum config_result result =
         config_load(config, 2, arguments, &registry, CONFIG_LOAD_DRY, &error);
-    if (result == CONFIG_OK) printf("%s: fine\n", argv[2]);
-    else fprintf(stderr, "%s: not usable\n", argv[2]);
+    printf("%s: %s\n", argv[2], result == CONFIG_OK ? "fine" : "not usable");
     if (result == CONFIG_UNREADABLE) buf_append_char(&error, '\n'); /* no log line here */
     fprintf(stderr, "%.*s", (int)error.len, error.len == 0 ? "" : error.ptr);
     buf_release(&error);

@@ -125,6 +125,7 @@ void replication_start(struct server *server)
     struct replication *replication = server->replication;
     const struct config *config = server->config;
 
+    replication->events.unix_minus_now = server->now_ms - replication_mono_ms(server);
     if (config->replicaof.host[0] != '\0') {
         role_follow(replication->role, config->replicaof.host, (int)config->replicaof.port,
                     replication_mono_ms(server), &replication->actions);

@@ -386,7 +386,8 @@ bool persistence_save_now(struct server *server, char error[256])
     if (err != OK && error[0] == '\0') snprintf(error, 256, "%s", err_text(err));
     bool last_save_ok = persistence->last_save_ok;
     saved(server, error, bytes, dirty);
-    if (err != OK) persistence->last_save_ok = last_save_ok; /* whoever asked knows: no MISCONF for all */
+    if (err != OK)
+        persistence->last_save_ok = last_save_ok; /* whoever asked knows: no MISCONF for all */
     return err == OK;
 }
 

@@ -177,7 +177,8 @@ struct peer_figures {
     uint64_t ack_offset; /* slaveN offset= */
     int64_t lag_s;       /* slaveN lag=: seconds since the last ACK; 0 before online */
     uint64_t lag_bytes;  /* log end less acknowledged */
-    int64_t lag_ms;      /* age of the oldest byte not acknowledged, 0 when there is none */
+    int64_t lag_ms; /* from the append of a write to its ACK: of the newest acknowledged one, or,
+                          * where that is more, the age of the oldest that is not */
     int64_t ack_ms; /* append of the newest acknowledged byte until its ACK came, as last measured;
                        -1 unknown */
     bool lag_fine; /* the peer acknowledges after each batch (pando): lag_ms is exact to about 10 ms

@@ -117,6 +117,7 @@ void primary_peer(const struct primary *primary, int n, int64_t now_ms, struct p
         out->lag_bytes = end - applied;
         out->lag_ms = journal_age_ms(primary->journal, applied, now_ms);
     }
+    if (out->lag_ms < peer->ack_ms) out->lag_ms = peer->ack_ms; /* what the newest write took */
     if (peer->state == PEER_ONLINE) out->sent_offset = peer->position;
     if (peer->full_sync) transfer_figures(primary, peer, now_ms, out);
 }

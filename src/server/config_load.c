@@ -8,6 +8,7 @@
 #include "proto/request.h"
 #include "server/config_kind.h"
 #include <glob.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -22,6 +23,8 @@ struct loader {
     unsigned how;
     struct buf *error;
     int depth;
+    const char *path; /* the file being read; NULL: no file */
+    int path_lines; /* how many lines come from it; options of the command line stand behind them */
 };
 
 /* One line being executed; its words lie in the arena. */
@@ -46,8 +49,11 @@ static enum config_result refuse_line(struct loader *loader, const struct line *
     va_start(list, format);
     vsnprintf(why, sizeof why, format, list);
     va_end(list);
-    buf_printf(loader->error, FATAL_TITLE "Reading the configuration file, at line %d\n>>> '",
+    buf_printf(loader->error, FATAL_TITLE "Reading the configuration file, at line %d",
                line->number);
+    if (loader->path != NULL && line->number <= loader->path_lines)
+        buf_printf(loader->error, " of %s", loader->path);
+    buf_printf(loader->error, "\n>>> '");
     buf_append_span(loader->error, line->text);
     buf_printf(loader->error, "'\n%s\n", why);
     return CONFIG_BAD;
@@ -64,7 +70,13 @@ static enum config_result load_file(struct loader *loader, const char *path)
                    strerror(-status));
         result = CONFIG_UNREADABLE;
     } else {
+        const char *outer = loader->path;
+        int outer_lines = loader->path_lines;
+        loader->path = path;
+        loader->path_lines = INT_MAX;
         result = load_text(loader, buf_span(&text));
+        loader->path = outer;
+        loader->path_lines = outer_lines;
     }
     buf_release(&text);
     return result;
@@ -280,14 +292,27 @@ static enum config_result finish(struct loader *loader)
     return CONFIG_OK;
 }
 
+static enum config_result load_all(struct loader *loader, struct span text)
+{
+    enum config_result result = load_text(loader, text);
+
+    return result == CONFIG_OK ? finish(loader) : result;
+}
+
 enum config_result config_load_text(struct config *config, struct span text,
                                     struct command_registry *commands, unsigned how,
                                     struct buf *error)
 {
-    struct loader loader = {config, commands, how, error, 0};
-    enum config_result result = load_text(&loader, text);
+    return load_all(
+        &(struct loader){.config = config, .commands = commands, .how = how, .error = error}, text);
+}
 
-    return result == CONFIG_OK ? finish(&loader) : result;
+static int count_lines(struct span text)
+{
+    int lines = 1;
+
+    for (size_t i = 0; i < text.len; i++) lines += text.ptr[i] == '\n';
+    return lines;
 }
 
 /* --- the command line ------------------------------------------------------------------------ */
@@ -348,6 +373,7 @@ static bool is_dash(const char *word)
 enum config_result config_load(struct config *config, int argc, char *const *argv,
                                struct command_registry *commands, unsigned how, struct buf *error)
 {
+    struct loader loader = {.config = config, .commands = commands, .how = how, .error = error};
     bool from_input = false;
     enum config_result result;
     struct buf text = {0};
@@ -363,6 +389,8 @@ enum config_result config_load(struct config *config, int argc, char *const *arg
             buf_release(&text);
             return CONFIG_UNREADABLE;
         }
+        loader.path = config->file;
+        loader.path_lines = count_lines(buf_span(&text));
     } else if (at < argc && is_dash(argv[at])) {
         from_input = true;
         at++;
@@ -383,7 +411,7 @@ enum config_result config_load(struct config *config, int argc, char *const *arg
     }
     buf_append_char(&text, '\n');
     append_options(&text, argc - at, argv + at);
-    result = config_load_text(config, buf_span(&text), commands, how, error);
+    result = load_all(&loader, buf_span(&text));
     buf_release(&text);
     return result;
 }

@@ -176,8 +176,8 @@ enum err cmd_memory_malloc_stats(struct call *call)
     struct buf out = {0};
 
     mem_report(append_part, &out);
-    if (out.len == 0) reply_bulk_cstr(call->reply, "Stats not supported for the current allocator");
-    else reply_verbatim(call->reply, "txt", buf_span(&out));
+    if (out.len == 0) buf_printf(&out, "Stats not supported for the current allocator");
+    reply_verbatim(call->reply, "txt", buf_span(&out));
     buf_release(&out);
     return OK;
 }

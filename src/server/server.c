@@ -351,41 +351,6 @@ void server_run(struct server *server)
     loop_run(server->loop);
 }
 
-void server_free(struct server *server)
-{
-    network_stop_listening(server);
-    while (server->sessions != NULL) session_close(server->sessions);
-    session_free_closed(server);
-    persistence_free(server->persistence);
-    replication_free(server->replication);
-    server->replication = NULL;
-    session_close(server->applier);
-    session_free_closed(server);
-    worker_free(server->file_worker);
-    loop_run_posted(server->loop);
-    unit_release(&server->unit);
-    journal_free(server->journal);
-    worker_free(server->reclaim_worker);
-    loop_run_posted(server->loop);
-    store_free(server->store);
-    pubsub_free(server->pubsub);
-    watches_free(server->watches);
-    slowlog_free(server->slowlog);
-    functions_release(&server->functions);
-    latency_free(server->latency);
-    for (int id = 0; id < command_id_count; id++) histogram_free(server->command_stats[id].latency);
-    mem_free(server->command_stats);
-    network_free(server->network);
-    batch_free(server->batch);
-    folder_release(server);
-    loop_disarm(server->loop, &server->cron);
-    config_free(server->config);
-    command_registry_release(server->registry);
-    mem_free(server->registry);
-    loop_free(server->loop);
-    mem_free(server);
-}
-
 /* ---- what CONFIG needs ------------------------------------------------------------------------ */
 
 struct config_caller call_config_caller(const struct call *call)

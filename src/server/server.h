@@ -151,9 +151,6 @@ struct server {
 
 struct server *server_new(struct config *config, struct command_registry *registry);
 void server_run(struct server *server);
-/* Gives everything back. The server itself ends without: the system takes its memory at once. For leak checkers, whose
- * sight does not reach through the table's packed pointers. */
-void server_free(struct server *server);
 
 /* Reads the clocks into now_ms, now_mono_us and the store. */
 void server_update_clock(struct server *server);

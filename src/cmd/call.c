@@ -99,6 +99,12 @@ void call_edit_string(struct call *call, int index, size_t len,
     store_edit_string(call->store, call->db, &key, len, edit, context, event);
 }
 
+void call_edit_open(struct call *call, int index, enum value_type type, struct store_edit *edit)
+{
+    struct key key = call_key(call, index);
+    store_edit_open(call->store, call->db, &key, type, edit);
+}
+
 bool call_remove(struct call *call, int index, enum removal how, struct event event)
 {
     struct key key = call_key(call, index);

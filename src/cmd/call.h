@@ -83,6 +83,8 @@ void call_put_int64(struct call *call, int index, int64_t value, int64_t ttl, st
 void call_edit_string(struct call *call, int index, size_t len,
                       void (*edit)(void *context, char *bytes, size_t len), void *context,
                       struct event event);
+/* A container in place: see store_edit_open. The key may be absent; its type was checked. */
+void call_edit_open(struct call *call, int index, enum value_type type, struct store_edit *edit);
 bool call_remove(struct call *call, int index, enum removal how, struct event event);
 /* A further event of a change that has just passed the door: SET with EX says "set", then "expire". */
 void call_event(struct call *call, int index, struct event event);

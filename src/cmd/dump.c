@@ -105,8 +105,10 @@ enum err cmd_restore(struct call *call)
         if (!restore.absolute && !num_add_int64(restore.ttl_ms, call->now_ms, &deadline_ms))
             return call_fail(call, "ERR Invalid TTL value, must be >= 0");
     }
-    TRY(value_restore(call->argv[3], call->limits->skip_checksum, call->argv[1], deadline_ms,
-                      &entry, NULL));
+    TRY(value_restore(
+        call->argv[3], call->limits->skip_checksum,
+        &(struct value_target){call->argv[1], deadline_ms, store_settings(call->store)}, &entry,
+        NULL));
     bool keeps_expired =
         call->flags & (CALL_FROM_PRIMARY | CALL_REPLAY) || store_policy(call->store)->is_replica;
     if (deadline_ms != NO_DEADLINE && deadline_ms <= call->now_ms &&

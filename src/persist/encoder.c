@@ -84,7 +84,9 @@ static void encode(struct encoder *encoder, const struct snapshot_record *record
                                                            encoder->lfu_decay_minutes));
     rdb_write_byte(writer, value_rdb_type(entry));
     rdb_write_string(writer, entry_key(entry));
-    value_rdb_write(writer, entry);
+    if (entry_has_pointer(entry) && !record->leased)
+        value_rdb_write_flat(writer, entry, snapshot_record_body(record));
+    else value_rdb_write(writer, entry);
     encoder->keys++;
 }
 

@@ -81,7 +81,7 @@ static size_t some_length(struct party *party)
 static void load_back(struct party *party, uint64_t keys)
 {
     struct loader_options options = {.databases = 16,
-                                     .secret = secret,
+                                     .settings = value_settings_default(secret),
                                      .now_ms = NOW_MS,
                                      .checksum = true,
                                      .silent = true,

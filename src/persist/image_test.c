@@ -171,7 +171,7 @@ static struct loader_options loading(void)
 {
     return (struct loader_options){
         .databases = 16,
-        .secret = secret,
+        .settings = value_settings_default(secret),
         .now_ms = NOW_MS,
         .checksum = true,
         .silent = true,

@@ -24,6 +24,7 @@
 #include "io/loop.h"
 #include "store/access_clock.h"
 #include "store/keyspace.h"
+#include "store/value.h"
 
 #define LOADER_QUEUE_BYTES                                                                         \
     (1024 * 1024) /* what a fed loader holds at most, besides what it builds */
@@ -60,7 +61,8 @@ struct loader_outcome {
 
 struct loader_options { /* copied */
     int databases;
-    struct hash_secret secret; /* of the store that will take the keyspaces */
+    struct value_settings
+        settings; /* encodings; the secret of the store that will take the keyspaces */
     int64_t now_ms;
     bool checksum;     /* rdbchecksum: no = the CRC is not compared */
     bool drop_expired; /* keys whose deadline passed are dropped and reported (a primary with its

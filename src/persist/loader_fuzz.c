@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct loader_outcome load(struct span bytes)
 {
     struct loader_options options = {.databases = 16,
-                                     .secret = secret,
+                                     .settings = value_settings_default(secret),
                                      .now_ms = NOW_MS,
                                      .silent = true,
                                      .inline_loading = true};

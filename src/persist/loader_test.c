@@ -15,7 +15,7 @@ static struct loader_options options_inline(void)
 {
     return (struct loader_options){
         .databases = 16,
-        .secret = {1, 2},
+        .settings = value_settings_default((struct hash_secret){1, 2}),
         .now_ms = NOW_MS,
         .checksum = true,
         .silent = true,

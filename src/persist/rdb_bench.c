@@ -163,7 +163,7 @@ static int load(const char *path, bool print, char *copy)
 {
     struct wait wait = {.loop = loop_new()};
     struct loader_options options = {.databases = 16,
-                                     .secret = secret,
+                                     .settings = value_settings_default(secret),
                                      .now_ms = clock_wall_ms(),
                                      .checksum = true,
                                      .silent = print,

@@ -5,7 +5,9 @@
 #include "store/value_rdb.h"
 #include <stdio.h>
 
-#define SAY(load, ...) ((load)->options->silent ? (void)0 : log_notice(__VA_ARGS__))
+#define EMPTY_KEYS_SAID 10
+
+#define SAY(load, ...)  ((load)->options->silent ? (void)0 : log_notice(__VA_ARGS__))
 
 /* ---- keys ----------------------------------------------------------------------------------- */
 
@@ -57,6 +59,23 @@ static uint32_t clock_of(const struct rdb_load *load)
     return load->fresh_clock;
 }
 
+static void key_is_done(struct rdb_load *load)
+{
+    load->reader->key = (struct span){0};
+    load->deadline = NO_DEADLINE;
+    load->idle = load->frequency = -1;
+}
+
+/* Containers without elements: old versions could write them. The texts are Redis', tools look for
+ * them. */
+static void skip_empty(struct rdb_load *load, struct span name)
+{
+    if (load->empty_skipped++ < EMPTY_KEYS_SAID)
+        SAY(load, "rdbLoadObject skipping empty key: %.*s", (int)(name.len < 128 ? name.len : 128),
+            name.ptr);
+    key_is_done(load);
+}
+
 static enum err read_key(struct rdb_load *load, uint8_t type)
 {
     const struct loader_options *options = load->options;
@@ -70,7 +89,14 @@ static enum err read_key(struct rdb_load *load, uint8_t type)
     if (load->key.ptr == NULL) buf_reserve(&load->key, 1);
     name = buf_span(&load->key);
     load->reader->key = name;
-    TRY(value_rdb_read(load->reader, type, name, load->deadline, &entry));
+    enum err err =
+        value_rdb_read(load->reader, type,
+                       &(struct value_target){name, load->deadline, &options->settings}, &entry);
+    if (err == ERR_EMPTY_VALUE) {
+        skip_empty(load, name);
+        return OK;
+    }
+    if (err != OK) return err;
 
     if (options->drop_expired && load->deadline != NO_DEADLINE &&
         load->deadline < options->now_ms) {
@@ -83,9 +109,7 @@ static enum err read_key(struct rdb_load *load, uint8_t type)
         table_prefetch_bucket(keyspace->table, hash);
         load->ahead[load->ahead_count++] = (struct rdb_load_item){keyspace, hash, entry, load->db};
     }
-    load->reader->key = (struct span){0};
-    load->deadline = NO_DEADLINE;
-    load->idle = load->frequency = -1;
+    key_is_done(load);
     if (load->ahead_count == load->ahead_max) TRY(insert_ahead(load));
     return OK;
 }
@@ -290,6 +314,9 @@ static void say_done(const struct rdb_load *load)
 
     SAY(load, "Done loading RDB, keys loaded: %llu, keys expired: %llu.",
         (unsigned long long)outcome->keys_loaded, (unsigned long long)outcome->keys_expired);
+    if (load->empty_skipped > 0)
+        SAY(load, "Done loading RDB, empty keys skipped: %llu.",
+            (unsigned long long)load->empty_skipped);
 }
 
 enum err rdb_load_run(struct rdb_load *load)
@@ -307,7 +334,7 @@ enum err rdb_load_run(struct rdb_load *load)
     outcome->databases = options->databases;
     outcome->keyspaces = mem_alloc((size_t)options->databases * sizeof(struct keyspace *));
     for (int db = 0; db < options->databases; db++)
-        outcome->keyspaces[db] = keyspace_new(&options->secret, options->now_ms);
+        outcome->keyspaces[db] = keyspace_new(&options->settings.secret, options->now_ms);
 
     err = read_all(load);
     if (err == OK) say_done(load);

@@ -407,7 +407,7 @@ static void judge(const struct primary *primary, const char *id, int64_t next,
         if (primary->config->mutations.ignore_second_offset && next - 1 <= end) break;
         snprintf(why, REPL_REASON_CHARS,
                  "asks for synchronization but with a wrong offset: it has %" PRId64
-                 " bytes beyond offset %" PRId64 ", where replication id %s ended; they are lost",
+                 " bytes beyond offset %" PRId64 ", where id %.40s ended; they are lost",
                  next - journal_second_offset(journal), journal_second_offset(journal) - 1, id);
         break;
     case JOURNAL_TOO_OLD:

@@ -93,7 +93,7 @@ static enum err load_again(struct call *call, bool flush, bool merge)
     struct loader_outcome outcome;
     struct loader_options options = {
         .databases = store_databases(server->store),
-        .secret = store_keyspace(server->store, 0)->secret,
+        .settings = *store_settings(server->store),
         .now_ms = server->now_ms,
         .checksum = server->config->rdbchecksum,
         .lfu = server_uses_lfu(server),

@@ -151,7 +151,7 @@ void persistence_load(struct server *server, void (*done)(struct server *))
     persistence->save_started_ms = clock_wall_ms();
     struct loader_options options = {
         .databases = (int)server->config->databases,
-        .secret = store_keyspace(server->store, 0)->secret,
+        .settings = *store_settings(server->store),
         .now_ms = server->now_ms,
         .checksum = server->config->rdbchecksum,
         .drop_expired = !server_is_replica(server),

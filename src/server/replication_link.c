@@ -386,7 +386,7 @@ static void loader_settings(struct link *link, struct loader_options *options)
 
     *options = (struct loader_options){
         .databases = store_databases(server->store),
-        .secret = store_keyspace(server->store, 0)->secret,
+        .settings = *store_settings(server->store),
         .now_ms = server->now_ms,
         .checksum = server->config->rdbchecksum,
         .lfu = server_uses_lfu(server),

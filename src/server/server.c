@@ -60,6 +60,23 @@ struct config *call_config(const struct call *call)
     return call_server(call)->config;
 }
 
+static void update_settings(const struct config *config, struct value_settings *settings)
+{
+    *settings = (struct value_settings){
+        .hash_max_listpack_entries = (size_t)config->hash_max_listpack_entries,
+        .hash_max_listpack_value = (size_t)config->hash_max_listpack_value,
+        .set_max_intset_entries = (size_t)config->set_max_intset_entries,
+        .zset_max_listpack_entries = (size_t)config->zset_max_listpack_entries,
+        .zset_max_listpack_value = (size_t)config->zset_max_listpack_value,
+        .list_max_listpack_size = config->list_max_listpack_size,
+        .list_compress_depth = config->list_compress_depth,
+        .hll_sparse_max_bytes = (size_t)config->hll_sparse_max_bytes,
+        .stream_node_max_bytes = (size_t)config->stream_node_max_bytes,
+        .stream_node_max_entries = (size_t)config->stream_node_max_entries,
+        .secret = settings->secret,
+    };
+}
+
 void server_update_policy(struct server *server)
 {
     const struct config *config = server->config;
@@ -75,6 +92,7 @@ void server_update_policy(struct server *server)
     policy->lfu = server_uses_lfu(server);
     policy->lfu_log_factor = (int)config->lfu_log_factor;
     policy->lfu_decay_time = (int)config->lfu_decay_time;
+    update_settings(config, store_settings(server->store));
     server->limits = (struct limits){
         .bulk_bytes_max = (uint64_t)config->proto_max_bulk_len,
         .lazy_user_del = config->lazyfree_lazy_user_del,

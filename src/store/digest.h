@@ -5,7 +5,8 @@
  *   add(F, bytes)  F := F xor SHA1(bytes)           order does not matter
  *   mix(F, bytes)  F := SHA1(F xor SHA1(bytes))     order matters
  *
- *   value   mix the type's number (4 bytes, big-endian; string 0), mix the string;
+ *   value   mix the type's number (4 bytes, big-endian: string 0, list 1, set 2, zset 3, hash 4,
+ *           stream 6), then the string, or what the container's row does (value.h);
  *           with a deadline: add "!!expire!!" (the deadline itself is not in it)
  *   key     mix the key's name, then as the value
  *   all     for each database that holds keys, in order: mix its number (4 bytes, big-endian), then
@@ -18,6 +19,10 @@
 #include "store/store.h"
 
 #define DIGEST_BYTES 20
+
+/* The two operations, for the rows of the containers. */
+void digest_add(unsigned char figure[static DIGEST_BYTES], const void *bytes, size_t len);
+void digest_mix(unsigned char figure[static DIGEST_BYTES], const void *bytes, size_t len);
 
 /* DEBUG DIGEST. Walks everything: for tests and comparisons. */
 void digest_store(const struct store *store, unsigned char out[static DIGEST_BYTES]);

@@ -10,12 +10,21 @@
 const char *entry_encoding_name(const struct entry *e)
 {
     static const char *const names[ENC_COUNT] = {
-        [ENC_INT] = "int",       [ENC_EMBSTR] = "embstr",       [ENC_RAW] = "raw",
-        [ENC_BLOB] = "raw",      [ENC_LISTPACK] = "listpack",   [ENC_QUICKLIST] = "quicklist",
-        [ENC_INTSET] = "intset", [ENC_HASHTABLE] = "hashtable", [ENC_SKIPLIST] = "skiplist",
+        [ENC_INT] = "int",
+        [ENC_EMBSTR] = "embstr",
+        [ENC_RAW] = "raw",
+        [ENC_BLOB] = "raw",
+        [ENC_LISTPACK] = "listpack",
+        [ENC_INTSET] = "intset",
+        [ENC_QUICKLIST] = "quicklist",
+        [ENC_HASH_TABLE] = "hashtable",
+        [ENC_SET_TABLE] = "hashtable",
+        [ENC_SORTED_SET] = "skiplist",
         [ENC_STREAM] = "stream",
     };
     check(entry_encoding(e) < ENC_COUNT);
+    if (entry_encoding(e) == ENC_LISTPACK && entry_type(e) == TYPE_LIST) return "quicklist";
+    if (entry_encoding(e) == ENC_LISTPACK && entry_type(e) == TYPE_SET) return "hashtable";
     return names[entry_encoding(e)];
 }
 
@@ -94,7 +103,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "entries store short i
 /* The bytes of a payload as it stands. */
 static size_t payload_bytes(const struct entry *e, const uint8_t *payload)
 {
-    if (entry_encoding(e) != ENC_EMBSTR && entry_encoding(e) != ENC_RAW) return 8;
+    if (entry_encoding(e) == ENC_INT || entry_has_pointer(e)) return 8;
     if (payload[0] < 0xff) return 1 + (size_t)payload[0];
     uint32_t len;
     memcpy(&len, payload + 1, 4);
@@ -144,6 +153,86 @@ struct entry *entry_new_pointer(struct span key, int64_t deadline, enum value_ty
     struct entry *e = entry_alloc((unsigned)type << 4 | encoding, key, deadline, 8, &payload);
     memcpy(payload, &value, 8);
     return e;
+}
+
+/* Bytes of an inline payload of `len` bytes. */
+static size_t inline_payload_bytes(size_t len)
+{
+    return len < 255 ? len + 1 : len + 5;
+}
+
+uint8_t *entry_write_inline_len(uint8_t *payload, size_t len)
+{
+    if (len < 255) {
+        payload[0] = (uint8_t)len;
+        return payload + 1;
+    }
+    uint32_t stored = (uint32_t)len;
+    payload[0] = 0xff;
+    memcpy(payload + 1, &stored, 4);
+    return payload + 5;
+}
+
+struct span entry_inline(const struct entry *e)
+{
+    const uint8_t *payload = entry_payload(e);
+    if (payload[0] < 0xff) return span_of(payload + 1, payload[0]);
+    uint32_t len;
+    memcpy(&len, payload + 1, 4);
+    return span_of(payload + 5, len);
+}
+
+struct entry *entry_new_inline(struct span key, int64_t deadline, enum value_type type,
+                               enum encoding encoding, size_t len, uint8_t **bytes)
+{
+    uint8_t *payload;
+    check(encoding == ENC_LISTPACK || encoding == ENC_INTSET);
+    check(len <= ENTRY_INLINE_BYTES_MAX);
+    struct entry *e = entry_alloc((unsigned)type << 4 | encoding, key, deadline,
+                                  inline_payload_bytes(len), &payload);
+    *bytes = entry_write_inline_len(payload, len);
+    return e;
+}
+
+struct entry *entry_resize_inline(struct entry *e, size_t len, uint8_t **bytes)
+{
+    struct span old = entry_inline(e);
+    uint8_t *payload = (uint8_t *)entry_payload(e);
+    size_t head = (size_t)(payload - (uint8_t *)e), kept = old.len < len ? old.len : len;
+
+    check(len <= ENTRY_INLINE_BYTES_MAX);
+    if (entry_class(head + inline_payload_bytes(len)) ==
+        entry_class(head + inline_payload_bytes(old.len))) {
+        uint8_t *to = payload + (len < 255 ? 1 : 5);
+        if ((const char *)to != old.ptr) memmove(to, old.ptr, kept);
+        *bytes = entry_write_inline_len(payload, len);
+        return e;
+    }
+    struct entry *made = entry_new_inline(entry_key(e), entry_deadline(e), entry_type(e),
+                                          entry_encoding(e), len, bytes);
+    memcpy(*bytes, old.ptr, kept);
+    memcpy(made->clock, e->clock, sizeof(e->clock));
+    entry_free_shell(e);
+    return made;
+}
+
+struct entry *entry_become_pointer(struct entry *e, enum encoding encoding, void *value)
+{
+    struct entry *made =
+        entry_new_pointer(entry_key(e), entry_deadline(e), entry_type(e), encoding, value);
+    memcpy(made->clock, e->clock, sizeof(e->clock));
+    entry_free_shell(e);
+    return made;
+}
+
+struct entry *entry_become_inline(struct entry *e, enum encoding encoding, size_t len,
+                                  uint8_t **bytes)
+{
+    struct entry *made =
+        entry_new_inline(entry_key(e), entry_deadline(e), entry_type(e), encoding, len, bytes);
+    memcpy(made->clock, e->clock, sizeof(e->clock));
+    entry_free_shell(e);
+    return made;
 }
 
 void entry_free_shell(struct entry *e)

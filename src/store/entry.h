@@ -9,8 +9,11 @@
  * The payload depends on the encoding:
  *   ENC_INT              8 bytes, a signed integer in native order (unaligned)
  *   ENC_EMBSTR, ENC_RAW  a length (1 byte below 255; else 0xff and 4 bytes) and the bytes, inline
+ *   ENC_LISTPACK, ENC_INTSET  the same: a small container is a string of bytes to its entry
  *   all others           a pointer (8 bytes, unaligned) to the value's own allocation (value.h)
- * Strings longer than ENTRY_INLINE_BYTES_MAX live in a struct blob (ENC_BLOB, reported as "raw").
+ * Strings longer than ENTRY_INLINE_BYTES_MAX live in a struct blob (ENC_BLOB, reported as "raw");
+ * containers that would be longer take their type's encoding behind a pointer, whatever the
+ * thresholds say.
  *
  * Invariants
  * 1. No pointer to an entry outlives a turn of the engine: any write may free or move it.
@@ -42,13 +45,14 @@ enum encoding {                /* what OBJECT ENCODING says stands behind each *
                 ENC_INT,       /* "int" */
                 ENC_EMBSTR,    /* "embstr" */
                 ENC_RAW,       /* "raw", inline */
+                ENC_LISTPACK,  /* inline; "listpack", of a list "quicklist", of a set "hashtable" */
+                ENC_INTSET,    /* inline; "intset" */
                 ENC_BLOB,      /* "raw", struct blob; from here on the payload is a pointer */
-                ENC_LISTPACK,  /* "listpack" */
-                ENC_QUICKLIST, /* "quicklist" */
-                ENC_INTSET,    /* "intset" */
-                ENC_HASHTABLE, /* "hashtable" */
-                ENC_SKIPLIST,  /* "skiplist" */
-                ENC_STREAM,    /* "stream" */
+                ENC_QUICKLIST, /* "quicklist": list.h */
+                ENC_HASH_TABLE, /* "hashtable": hash.h */
+                ENC_SET_TABLE,  /* "hashtable": set.h */
+                ENC_SORTED_SET, /* "skiplist": zset.h */
+                ENC_STREAM,     /* "stream": stream.h */
                 ENC_COUNT
 };
 
@@ -158,12 +162,28 @@ struct entry *entry_new_int64(struct span key, int64_t deadline, int64_t value);
 /* An entry around a value's own allocation; takes ownership of `value`. */
 struct entry *entry_new_pointer(struct span key, int64_t deadline, enum value_type type,
                                 enum encoding encoding, void *value);
+/* A small container of `len` bytes, at most ENTRY_INLINE_BYTES_MAX; *bytes is where they go,
+ * uninitialised. */
+struct entry *entry_new_inline(struct span key, int64_t deadline, enum value_type type,
+                               enum encoding encoding, size_t len, uint8_t **bytes);
 /* A copy in depth under another key and deadline, with the same clock: COPY. */
 struct entry *entry_copy(const struct entry *e, struct span key, int64_t deadline);
 void entry_free(struct entry *e); /* frees the value too (a leased one loses a holder) */
 void entry_set_clock(struct entry *e, uint32_t clock);
 
 /* ---- for store/ only ------------------------------------------------------------------------ */
+
+/* The bytes of a small container, ENC_LISTPACK or ENC_INTSET. */
+struct span entry_inline(const struct entry *e);
+/* Makes them `len` bytes long, keeping the first ones; returns the entry, which moves where its size
+ * class changes. */
+struct entry *entry_resize_inline(struct entry *e, size_t len, uint8_t **bytes);
+/* The same key, deadline, clock and type with another form of value: a pointer, or `len`
+ * uninitialised bytes. The old form is forgotten: a value behind the old pointer stays the caller's.
+ */
+struct entry *entry_become_pointer(struct entry *e, enum encoding encoding, void *value);
+struct entry *entry_become_inline(struct entry *e, enum encoding encoding, size_t len,
+                                  uint8_t **bytes);
 
 /* Frees the entry's own bytes; the value behind a pointer stays: it passed to somebody else. */
 void entry_free_shell(struct entry *e);

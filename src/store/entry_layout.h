@@ -14,4 +14,7 @@ uint8_t *entry_write_head(struct entry *e, unsigned type_encoding, struct span k
 struct entry *entry_alloc(unsigned type_encoding, struct span key, int64_t deadline,
                           size_t payload_size, uint8_t **payload);
 
+/* Writes the length of inline bytes and returns the place of the first. */
+uint8_t *entry_write_inline_len(uint8_t *payload, size_t len);
+
 #endif

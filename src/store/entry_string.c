@@ -33,19 +33,6 @@ static unsigned type_encoding_of(struct form form)
     return (unsigned)TYPE_STRING << 4 | form.encoding;
 }
 
-/* Writes the length of an inline string and returns the place of its bytes. */
-static uint8_t *write_inline_len(uint8_t *payload, size_t len)
-{
-    if (len < 255) {
-        payload[0] = (uint8_t)len;
-        return payload + 1;
-    }
-    uint32_t stored = (uint32_t)len;
-    payload[0] = 0xff;
-    memcpy(payload + 1, &stored, 4);
-    return payload + 5;
-}
-
 /* `value` must not overlap the payload's place. */
 static void write_payload(uint8_t *payload, struct form form, struct span value)
 {
@@ -56,7 +43,7 @@ static void write_payload(uint8_t *payload, struct form form, struct span value)
         memcpy(blob->bytes, value.ptr, value.len);
         memcpy(payload, &blob, 8);
     } else {
-        uint8_t *bytes = write_inline_len(payload, value.len);
+        uint8_t *bytes = entry_write_inline_len(payload, value.len);
         if (value.len > 0) memcpy(bytes, value.ptr, value.len);
     }
 }
@@ -81,16 +68,6 @@ struct entry *entry_new_int64(struct span key, int64_t deadline, int64_t value)
     return new_of_form(key, deadline, (struct form){ENC_INT, 8, value}, span_of(NULL, 0));
 }
 
-/* An inline string as it stands. */
-static struct span inline_string(const struct entry *e)
-{
-    const uint8_t *payload = entry_payload(e);
-    if (payload[0] < 0xff) return span_of(payload + 1, payload[0]);
-    uint32_t len;
-    memcpy(&len, payload + 1, 4);
-    return span_of(payload + 5, len);
-}
-
 static int64_t number_of(const struct entry *e)
 {
     int64_t number;
@@ -107,7 +84,7 @@ struct span entry_string(const struct entry *e, char scratch[static NUM_INT64_CH
         const struct blob *blob = entry_pointer(e);
         return span_of(blob->bytes, blob->len);
     }
-    default: return inline_string(e);
+    default: return entry_inline(e);
     }
 }
 
@@ -125,7 +102,7 @@ bool entry_string_int64(const struct entry *e, int64_t *out)
         return true;
     }
     if (entry_encoding(e) == ENC_BLOB) return false;
-    struct span text = inline_string(e);
+    struct span text = entry_inline(e);
     return text.len <= NUM_INT64_CHARS && num_parse_int64(text, out);
 }
 
@@ -198,7 +175,7 @@ static struct entry *resize_blob(struct entry *e, size_t len, char **bytes, bool
 static char *raw_bytes(struct entry *e)
 {
     if (entry_encoding(e) == ENC_BLOB) return ((struct blob *)entry_pointer(e))->bytes;
-    return (char *)inline_string(e).ptr;
+    return (char *)entry_inline(e).ptr;
 }
 
 /* A raw entry of `len` bytes, uninitialised. */
@@ -212,7 +189,7 @@ static struct entry *new_uninitialised(struct span key, int64_t deadline, size_t
         struct blob *blob = blob_new(len, grown_cap(len));
         memcpy(payload, &blob, 8);
     } else {
-        write_inline_len(payload, len);
+        entry_write_inline_len(payload, len);
     }
     return e;
 }
@@ -232,7 +209,7 @@ struct entry *entry_resize_string(struct entry *e, size_t len, char **bytes, boo
         uint8_t *payload = (uint8_t *)entry_payload(e);
         uint8_t *to = len < 255 ? payload + 1 : payload + 5;
         memmove(to, old.ptr, kept);
-        write_inline_len(payload, len);
+        entry_write_inline_len(payload, len);
         e->type_encoding = (uint8_t)type_encoding_of(form);
         *bytes = (char *)to;
     } else {

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/prefetch.h"
 #include "store/store_internal.h"
+#include "store/value_rdb.h"
 
 /* A scratch buffer that a bucket of long keys and values blew up is given back. */
 #define SCRATCH_BYTES_KEPT (256 * 1024)
@@ -68,8 +69,8 @@ static void copy_entry(void *context, void *item)
     struct snapshot *snapshot = part->snapshot;
     struct buf *out = &snapshot->scratch;
     const struct entry *e = item;
-    struct snapshot_record record = {.db = part->db};
     size_t begin = out->len, bytes = entry_bytes(e);
+    struct snapshot_record record = {.db = part->db, .entry_bytes = (uint32_t)bytes};
 
     buf_reserve(out, sizeof(record) + bytes + 8);
     out->len += sizeof(record);
@@ -77,10 +78,13 @@ static void copy_entry(void *context, void *item)
     pad_to_8(out);
     if (entry_has_pointer(e)) {
         void *value = entry_pointer(e);
-        const struct value_ops *ops = value_ops(entry_encoding(e));
-        record.leased = ops->flatten == NULL || !ops->flatten(value, out);
-        pad_to_8(out);
-        if (record.leased) {
+        record.leased = value_ops(entry_encoding(e))->weight(value) > VALUE_COPIED_BYTES_MAX;
+        if (!record.leased) {
+            size_t body = out->len;
+            value_rdb_flatten(e, out);
+            record.body_bytes = (uint32_t)(out->len - body);
+            pad_to_8(out);
+        } else {
             value_hold(value);
             snapshot->figures.leases++;
         }

@@ -33,13 +33,22 @@ struct snapshot_record {
     uint64_t bytes;  /* of the whole record, this header included; a multiple of 8 */
     uint32_t db;     /* number at the snapshot's start */
     uint32_t leased; /* 1: the entry's pointer payload is leased to the reader of this record */
-    /* then the entry's bytes, padded with zeros to a multiple of 8 */
+    uint32_t
+        body_bytes; /* else, of a value behind a pointer: its copied body (value_rdb_flatten) */
+    uint32_t entry_bytes;
+    /* then the entry's bytes, padded with zeros to a multiple of 8; then the body, likewise */
 };
-_Static_assert(sizeof(struct snapshot_record) == 16, "record header");
+_Static_assert(sizeof(struct snapshot_record) == 24, "record header");
 
 static inline const struct entry *snapshot_record_entry(const struct snapshot_record *record)
 {
     return (const struct entry *)(record + 1);
+}
+
+static inline struct span snapshot_record_body(const struct snapshot_record *record)
+{
+    const char *entry = (const char *)(record + 1);
+    return span_of(entry + ((record->entry_bytes + 7) & ~(size_t)7), record->body_bytes);
 }
 
 struct snapshot_sink {

@@ -9,6 +9,7 @@ struct store *store_new(int databases, const struct hash_secret *secret, int64_t
     struct store *store = mem_zalloc(sizeof(*store));
     store->databases = databases;
     store->secret = *secret;
+    store->settings = value_settings_default(*secret);
     store->now_ms = now_ms;
     store->next_due_ms = INT64_MAX;
     store->policy.lfu_log_factor = 10;
@@ -31,6 +32,11 @@ void store_free(struct store *store)
 void store_observe(struct store *store, const struct store_observer *observer)
 {
     store->observer = *observer;
+}
+
+struct value_settings *store_settings(struct store *store)
+{
+    return &store->settings;
 }
 
 struct store_policy *store_policy(struct store *store)

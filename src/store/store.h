@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/random.h"
 #include "store/keyspace.h"
+#include "store/value.h"
 
 struct store;
 struct snapshot;
@@ -92,6 +93,8 @@ void store_set_reclaimer(struct store *store,
                          void *context);
 struct store_policy *store_policy(struct store *store);
 struct store_stats *store_stats(struct store *store);
+/* What decides about encodings; store_new sets Redis' defaults. The secret is not to be changed. */
+struct value_settings *store_settings(struct store *store);
 /* Keys handed to the reclaimer and not freed yet: lazyfree_pending_objects. */
 uint64_t store_lazyfree_pending(const struct store *store);
 void store_set_now(struct store *store, int64_t now_ms);
@@ -152,6 +155,27 @@ void store_edit_string(struct store *store, int db, const struct key *key, size_
  * (tried: COPY and RESTORE with REPLACE, RENAME). */
 void store_put_entry(struct store *store, int db, const struct key *key, struct entry *entry,
                      struct event event);
+
+/* In-place change of a container (any type but string): open, change edit.entry by the functions of its
+ * type (each returns the entry to go on with), close. Between the two nothing else may be asked of the
+ * store. Opening takes the bucket for the snapshots, copies a leased value (see store_would_wait), and
+ * makes an empty container where the key is not there. The caller has checked the type; the deadline
+ * stays. */
+struct store_edit {
+    struct entry *entry; /* owned by the edit until it is closed */
+    struct store *store;
+    struct keyspace *keyspace;
+    int db;
+    struct key key; /* its name is borrowed until the edit is closed */
+    struct table_place place;
+    bool is_new; /* the key was not there */
+};
+void store_edit_open(struct store *store, int db, const struct key *key, enum value_type type,
+                     struct store_edit *edit);
+/* `changes` is what the change counts, also in dirty. With 0 a container made by the edit is dropped
+ * again, and nobody is told anything. A container without elements is removed ("del" behind `event`).
+ * Returns false where the key is not there any more. */
+bool store_edit_close(struct store_edit *edit, uint64_t changes, struct event event);
 
 enum removal {
     REMOVE_NOW,

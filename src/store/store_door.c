@@ -156,6 +156,89 @@ void store_edit_string(struct store *store, int db, const struct key *key, size_
     door_close(&door, !door.seen, event);
 }
 
+/* ---- containers in place ------------------------------------------------------------------------ */
+
+/* A value that somebody leases is replaced by a copy: whoever opens the door does not wait. */
+static void edit_own_value(struct store_edit *edit)
+{
+    struct entry *e = edit->entry;
+    if (!entry_has_pointer(e) || !value_shared(entry_pointer(e))) return;
+    enum encoding encoding = entry_encoding(e);
+    void *leased = entry_pointer(e), *copy = value_ops(encoding)->copy(leased);
+    memcpy((uint8_t *)entry_payload(e), &copy, sizeof(copy));
+    value_drop(encoding, leased);
+    snapshot_count_lease_copied(edit->store);
+}
+
+void store_edit_open(struct store *store, int db, const struct key *key, enum value_type type,
+                     struct store_edit *edit)
+{
+    struct door door = door_open(store, db, key);
+    *edit = (struct store_edit){.store = store,
+                                .keyspace = door.keyspace,
+                                .db = db,
+                                .key = *key,
+                                .place = door.place,
+                                .is_new = !door.seen};
+    if (door.seen) {
+        check(entry_type(door.entry) == type);
+        edit->entry = door.entry;
+        entry_set_clock(edit->entry, door_clock(&door));
+        edit_own_value(edit);
+        return;
+    }
+    edit->entry = container_ops(type)->empty(key->name, &store->settings);
+    entry_set_clock(edit->entry, store_clock_now(store));
+}
+
+/* Puts a container that the edit has made into the keyspace. */
+static void edit_add(const struct store_edit *edit)
+{
+    struct door door = {.store = edit->store,
+                        .keyspace = edit->keyspace,
+                        .db = edit->db,
+                        .key = &edit->key,
+                        .place = edit->place,
+                        .entry = edit->place.bucket != NULL ? table_at(edit->place) : NULL};
+    door_place(&door, edit->entry);
+    store_tell_changed(edit->store, edit->db, edit->key.name);
+    store_tell_event(edit->store, edit->db, EVENT(EVENT_NEW, "new"), edit->key.name);
+}
+
+bool store_edit_close(struct store_edit *edit, uint64_t changes, struct event event)
+{
+    struct store *store = edit->store;
+    struct entry *e = edit->entry;
+    const struct container_ops *ops = container_ops(entry_type(e));
+    enum value_type type = entry_type(e);
+    bool empty = ops->count(e) == 0 && !ops->stays_when_empty;
+
+    edit->entry = NULL;
+    if (edit->is_new && (changes == 0 || empty)) {
+        check(changes == 0 || !empty);
+        entry_free(e);
+        return false;
+    }
+    if (!edit->is_new) {
+        table_replace(edit->place, e); /* it may have moved */
+        if (changes == 0) return true;
+        store_tell_changed(store, edit->db, edit->key.name);
+    } else {
+        edit->entry = e;
+        edit_add(edit);
+    }
+    store->dirty += changes;
+    if ((edit->is_new || type == TYPE_STREAM) && store->observer.ready != NULL)
+        store->observer.ready(store->observer.context, edit->db, edit->key.name, type);
+    store_tell_event(store, edit->db, event, edit->key.name);
+    if (!empty) return true;
+    e = keyspace_take_at(edit->keyspace, edit->place);
+    store_note_due(store, entry_deadline(e), NO_DEADLINE);
+    store_free_entry(store, e, store->policy.lazy_server_del);
+    store_tell_event(store, edit->db, EVENT(EVENT_GENERIC, "del"), edit->key.name);
+    return false;
+}
+
 void store_put_entry(struct store *store, int db, const struct key *key, struct entry *entry,
                      struct event event)
 {

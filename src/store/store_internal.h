@@ -10,6 +10,7 @@ struct store {
     struct keyspace **keyspaces; /* one per database, never NULL */
     int databases;
     struct hash_secret secret;
+    struct value_settings settings;
     int64_t now_ms;
     uint64_t dirty;
     struct store_policy policy;

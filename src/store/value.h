@@ -1,4 +1,4 @@
-/* Values behind a pointer: one row of functions per encoding.
+/* Values behind a pointer, and containers in general: one row of functions per encoding and per type.
  *
  * A value that does not fit its entry is an allocation (or a structure of many) of its own. Each of
  * them begins with the count of its holders: the entry, and every snapshot that leases it. The last
@@ -6,15 +6,51 @@
  * holder, changes one. Everything that treats all values alike (freeing, MEMORY USAGE, COPY,
  * snapshots, lazy freeing) goes through the row of the encoding, so a new encoding is one row.
  *
+ * The functions of a type (hash.h, set.h, zset.h, list.h, stream.h) work on entries, not on the
+ * store: those that change one take it and return it, since its allocation may move and its encoding
+ * may change. So a handler behind the door (store_edit_open) and a loader, which owns the entry that
+ * it builds, use the same ones.
+ *
  * Invariants
  * 1. The first member of every such value is a uint32_t, its holders, changed atomically.
  * 2. Whoever sees value_shared() false on the engine thread may change the value in place: only the
- *    engine adds holders. */
+ *    engine adds holders.
+ * 3. Reading a value changes no byte of it: a snapshot's encoder reads leased values in its thread
+ *    at the same time. */
 #ifndef PANDO_STORE_VALUE_H
 #define PANDO_STORE_VALUE_H
 
 #include "base/buf.h"
+#include "base/hash.h"
 #include "store/entry.h"
+
+/* What decides about encodings: the thresholds of the configuration, by its names. */
+struct value_settings {
+    size_t hash_max_listpack_entries, hash_max_listpack_value;
+    size_t set_max_intset_entries;
+    size_t zset_max_listpack_entries, zset_max_listpack_value;
+    int64_t list_max_listpack_size; /* items of a node; -1 to -5: 4, 8, 16, 32, 64 KB */
+    int64_t list_compress_depth;    /* nodes at each end that stay plain; 0: all do */
+    size_t hll_sparse_max_bytes;
+    size_t stream_node_max_bytes, stream_node_max_entries; /* 0: no bound */
+    struct hash_secret secret; /* for the tables inside big values: the store's own */
+};
+/* Redis' defaults. */
+static inline struct value_settings value_settings_default(struct hash_secret secret)
+{
+    return (struct value_settings){.hash_max_listpack_entries = 512,
+                                   .hash_max_listpack_value = 64,
+                                   .set_max_intset_entries = 512,
+                                   .zset_max_listpack_entries = 128,
+                                   .zset_max_listpack_value = 64,
+                                   .list_max_listpack_size = -2,
+                                   .hll_sparse_max_bytes = 3000,
+                                   .stream_node_max_bytes = 4096,
+                                   .stream_node_max_entries = 100,
+                                   .secret = secret};
+}
+
+/* ---- by encoding: values behind a pointer ------------------------------------------------------- */
 
 struct value_ops {
     /* Frees the value, without looking at its holders. Any thread. */
@@ -24,14 +60,15 @@ struct value_ops {
     /* A copy in depth, with one holder. */
     void *(*copy)(const void *value);
     /* What freeing costs, about one per allocation or 64 KB: above VALUE_EFFORT_LAZY it is worth
-     * another thread. */
+     * another thread. Constant time. */
     size_t (*effort)(const void *value);
-    /* How a snapshot takes it: appends a plain copy and returns true, or returns false where the
-     * value is so big that it is leased instead. NULL: always leased. */
-    bool (*flatten)(const void *value, struct buf *out);
+    /* Bytes of its data, about: what an RDB body of it takes. Constant time. A snapshot copies a value
+     * of up to VALUE_COPIED_BYTES_MAX into its record and leases a longer one. */
+    size_t (*weight)(const void *value);
 };
 
-#define VALUE_EFFORT_LAZY 64
+#define VALUE_EFFORT_LAZY      64
+#define VALUE_COPIED_BYTES_MAX (64 * 1024)
 
 /* The row of an encoding with a pointer payload. Aborts for one that has none. */
 const struct value_ops *value_ops(enum encoding encoding);
@@ -44,5 +81,19 @@ static inline bool value_shared(const void *value)
 void value_hold(void *value); /* engine thread only: invariant 2 */
 /* Any thread. The last holder frees. */
 void value_drop(enum encoding encoding, void *value);
+
+/* ---- by type: containers ------------------------------------------------------------------------ */
+
+struct container_ops {
+    /* An empty one, in the encoding that the type begins with, no deadline. */
+    struct entry *(*empty)(struct span key, const struct value_settings *settings);
+    /* Elements (of a hash: fields). A container without any vanishes; a stream does not. */
+    size_t (*count)(const struct entry *e);
+    /* Mixes the elements into a DEBUG DIGEST (digest.h). */
+    void (*digest)(const struct entry *e, unsigned char *figure);
+    bool stays_when_empty;
+};
+/* The row of a type; aborts for TYPE_STRING. */
+const struct container_ops *container_ops(enum value_type type);
 
 #endif

@@ -4,6 +4,9 @@
 #include "store/value_rdb.h"
 #include <criterion/criterion.h>
 
+static const struct value_settings settings = {.list_max_listpack_size = -2};
+#define TARGET(key, deadline) (&(struct value_target){SPAN(key), (deadline), &settings})
+
 static void expect_dump(struct span value, bool raw, struct span payload)
 {
     struct entry *entry = entry_new_string(SPAN("k"), NO_DEADLINE, value, raw);
@@ -15,7 +18,7 @@ static void expect_dump(struct span value, bool raw, struct span payload)
 
     struct entry *back = NULL;
     char scratch[NUM_INT64_CHARS];
-    cr_assert_eq(value_restore(payload, false, SPAN("other"), 17, &back, NULL), OK);
+    cr_assert_eq(value_restore(payload, false, TARGET("other", 17), &back, NULL), OK);
     cr_assert(span_equal(entry_string(back, scratch), value));
     cr_assert(span_equal(entry_key(back), SPAN("other")));
     cr_assert_eq(entry_deadline(back), 17);
@@ -57,7 +60,7 @@ static enum err restore(struct span body, unsigned version, char why[256])
 {
     struct buf payload = payload_of(body, version);
     struct entry *entry = NULL;
-    enum err err = value_restore(buf_span(&payload), false, SPAN("k"), NO_DEADLINE, &entry, why);
+    enum err err = value_restore(buf_span(&payload), false, TARGET("k", NO_DEADLINE), &entry, why);
 
     if (err == OK) entry_free(entry);
     buf_release(&payload);
@@ -78,11 +81,11 @@ Test(value_rdb, restore_takes_only_sound_payloads)
     cr_assert_eq(restore(SPAN(""), 10, why), ERR_BAD_DATA);
     cr_assert_eq(restore(SPAN("\x08\x02ow"), 10, why), ERR_BAD_DATA);
     cr_assert_eq(restore(SPAN("\xfe\x02ow"), 10, why), ERR_BAD_DATA);
-    cr_assert_eq(value_restore(SPAN("123456789"), false, SPAN("k"), 0, &entry, why),
+    cr_assert_eq(value_restore(SPAN("123456789"), false, TARGET("k", 0), &entry, why),
                  ERR_BAD_PAYLOAD);
     cr_assert_eq(value_restore(SPAN("\x00\x02ow\n\x00"
                                     "12345678"),
-                               false, SPAN("k"), 0, &entry, why),
+                               false, TARGET("k", 0), &entry, why),
                  ERR_BAD_PAYLOAD);
 }
 
@@ -103,16 +106,16 @@ Test(value_rdb, the_checksum_can_be_skipped_but_nothing_else)
 
     cr_assert_eq(value_restore(SPAN("\x00\x02ow\n\x00"
                                     "12345678"),
-                               true, SPAN("k"), NO_DEADLINE, &entry, NULL),
+                               true, TARGET("k", NO_DEADLINE), &entry, NULL),
                  OK);
     entry_free(entry);
     cr_assert_eq(value_restore(SPAN("\x00\x02ow\x0b\x00"
                                     "12345678"),
-                               true, SPAN("k"), NO_DEADLINE, &entry, NULL),
+                               true, TARGET("k", NO_DEADLINE), &entry, NULL),
                  ERR_BAD_PAYLOAD);
     cr_assert_eq(value_restore(SPAN("\x00\x03ow\n\x00"
                                     "12345678"),
-                               true, SPAN("k"), NO_DEADLINE, &entry, NULL),
+                               true, TARGET("k", NO_DEADLINE), &entry, NULL),
                  ERR_BAD_DATA);
 }
 
@@ -134,7 +137,8 @@ Test(value_rdb, every_length_of_string_survives)
             struct buf payload = {0};
             value_dump(entry, true, &payload);
             cr_assert_eq(
-                value_restore(buf_span(&payload), false, SPAN("k"), NO_DEADLINE, &back, NULL), OK);
+                value_restore(buf_span(&payload), false, TARGET("k", NO_DEADLINE), &back, NULL),
+                OK);
             cr_assert(span_equal(entry_string(back, scratch), span_of(bytes, lens[i])));
             cr_assert_eq(entry_encoding(back), entry_encoding(entry));
             buf_release(&payload);

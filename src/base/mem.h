@@ -28,6 +28,15 @@ void mem_free(void *ptr); /* NULL is fine */
 size_t mem_usable(const void *ptr);
 /* The size class that a request of `size` bytes would get. */
 size_t mem_good_size(size_t size);
+/* The same for small sizes, computed instead of asked for: jemalloc's classes are 8, multiples of 16 up
+ * to 128, and from there on four per doubling, equally spaced. */
+static inline size_t mem_class(size_t size)
+{
+    if (size <= 128) return size <= 8 ? 8 : (size + 15) & ~(size_t)15;
+    unsigned log2 = 63 - (unsigned)__builtin_clzll(size - 1);
+    size_t step = (size_t)1 << (log2 - 2);
+    return (size + step - 1) & ~(step - 1);
+}
 
 void mem_thread_register(void);
 /* Bytes allocated and not freed in the whole process, to within one thread's cached counters. */

@@ -91,6 +91,13 @@ static inline bool bucket_filter_passes(const struct bucket *home, uint8_t finge
     return home->fingerprints[BUCKET_LINK] >> (fingerprint & 7) & 1;
 }
 
+/* Loads what the slots point to into the cache, the overflow bucket too. */
+static inline void bucket_prefetch_slots(const struct bucket *b)
+{
+    for (unsigned i = 0; i < bucket_count(b); i++) prefetch(bucket_slot(b, i));
+    if (b->meta & BUCKET_OVERFLOWS) prefetch(bucket_slot(b, BUCKET_LINK));
+}
+
 static inline void bucket_clear(struct bucket *b)
 {
     memset(b, 0, sizeof *b);

@@ -153,12 +153,6 @@ static void merge(struct table *table)
     if (table->buckets == 1) table->longest = chain_length(bucket_at(table, 0));
 }
 
-static void prefetch_slots(const struct bucket *b)
-{
-    for (unsigned i = 0; i < bucket_count(b); i++) prefetch(bucket_slot(b, i));
-    if (b->meta & BUCKET_OVERFLOWS) prefetch(bucket_slot(b, BUCKET_LINK));
-}
-
 /* A split is known some inserts ahead: each of the last three loads what the next one reads. */
 static void prepare_split(const struct table *table)
 {
@@ -169,9 +163,9 @@ static void prepare_split(const struct table *table)
     if (left == 2) {
         prefetch(b);
     } else if (left == 1) {
-        prefetch_slots(b);
+        bucket_prefetch_slots(b);
     } else {
-        while ((b = bucket_next(b)) != NULL) prefetch_slots(b);
+        while ((b = bucket_next(b)) != NULL) bucket_prefetch_slots(b);
     }
 }
 
@@ -213,7 +207,8 @@ void table_free(struct table *table, void (*free_item)(void *item))
     if (table == NULL) return;
     for (size_t index = 0; index < table->buckets; index++) {
         struct bucket *home = bucket_at(table, index);
-        if (free_item && index + 1 < table->buckets) prefetch_slots(bucket_at(table, index + 1));
+        if (free_item && index + 1 < table->buckets)
+            bucket_prefetch_slots(bucket_at(table, index + 1));
         for (struct bucket *b = home; b != NULL;) {
             for (unsigned i = 0; free_item && i < bucket_count(b); i++)
                 free_item(bucket_slot(b, i));

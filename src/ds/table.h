@@ -97,6 +97,10 @@ size_t table_index(const struct table *table, uint64_t hash);
 void table_visit(const struct table *table, size_t index, void (*visit)(void *context, void *item),
                  void *context);
 
+/* The next item of a walk over all: begin with (struct table_place){0}; NULL ends it. The table must not
+ * change meanwhile, but items that were returned may be freed. Loads what comes next into the cache. */
+void *table_next(const struct table *table, struct table_place *place);
+
 /* One step of SCAN: visits every item of one bucket and returns the next cursor, 0 at the end.
  * Start with 0. A cursor is a hash prefix: the low bits of the hashes that come next, counted
  * upwards in bit-reversed order, always below 2^48 and, in a small table, small. Any number is

@@ -17,6 +17,32 @@ void table_visit(const struct table *table, size_t index, void (*visit)(void *co
     visit_chain(bucket_at(table, index), visit, context);
 }
 
+/* The place is behind the item returned last: `slot` is the next one to look at. */
+void *table_next(const struct table *table, struct table_place *place)
+{
+    const struct bucket *b = place->bucket;
+
+    if (b == NULL) {
+        if (place->index >= table->buckets) return NULL;
+        b = bucket_at(table, place->index);
+        bucket_prefetch_slots(b);
+    }
+    while (place->slot >= bucket_count(b)) {
+        place->slot = 0;
+        b = bucket_next(b);
+        if (b != NULL) continue;
+        if (++place->index == table->buckets) {
+            place->bucket = NULL;
+            return NULL;
+        }
+        b = bucket_at(table, place->index);
+        if (place->index + 1 < table->buckets)
+            bucket_prefetch_slots(bucket_at(table, place->index + 1));
+    }
+    place->bucket = (void *)b;
+    return bucket_slot(b, place->slot++);
+}
+
 /* ---- SCAN -------------------------------------------------------------------------------------
  *
  * Think of the 48 low bits of every hash written backwards, as a position in [0, 2^48). A bucket

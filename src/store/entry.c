@@ -38,15 +38,6 @@ const char *value_type_name(enum value_type type)
     return names[type];
 }
 
-/* jemalloc's classes: multiples of 16 up to 128, from there four per doubling, equally spaced. */
-size_t entry_class(size_t bytes)
-{
-    if (bytes <= 128) return bytes <= 8 ? 8 : (bytes + 15) & ~(size_t)15;
-    unsigned log2 = 63 - (unsigned)__builtin_clzll(bytes - 1);
-    size_t step = (size_t)1 << (log2 - 2);
-    return (bytes + step - 1) & ~(step - 1);
-}
-
 int64_t entry_deadline_slow(const struct entry *e)
 {
     uint64_t raw = 0;
@@ -118,7 +109,7 @@ size_t entry_bytes(const struct entry *e)
 
 size_t entry_memory(const struct entry *e)
 {
-    size_t bytes = entry_class(entry_bytes(e));
+    size_t bytes = mem_class(entry_bytes(e));
     if (entry_has_pointer(e)) bytes += value_ops(entry_encoding(e))->memory(entry_pointer(e));
     return bytes;
 }
@@ -139,7 +130,7 @@ void entry_set_clock(struct entry *e, uint32_t clock)
 struct entry *entry_alloc(unsigned type_encoding, struct span key, int64_t deadline,
                           size_t payload_size, uint8_t **payload)
 {
-    struct entry *e = mem_alloc(entry_class(entry_head_bytes(key.len, deadline) + payload_size));
+    struct entry *e = mem_alloc(mem_class(entry_head_bytes(key.len, deadline) + payload_size));
     entry_set_clock(e, 0);
     *payload = entry_write_head(e, type_encoding, key, deadline);
     return e;
@@ -201,8 +192,8 @@ struct entry *entry_resize_inline(struct entry *e, size_t len, uint8_t **bytes)
     size_t head = (size_t)(payload - (uint8_t *)e), kept = old.len < len ? old.len : len;
 
     check(len <= ENTRY_INLINE_BYTES_MAX);
-    if (entry_class(head + inline_payload_bytes(len)) ==
-        entry_class(head + inline_payload_bytes(old.len))) {
+    if (mem_class(head + inline_payload_bytes(len)) ==
+        mem_class(head + inline_payload_bytes(old.len))) {
         uint8_t *to = payload + (len < 255 ? 1 : 5);
         if ((const char *)to != old.ptr) memmove(to, old.ptr, kept);
         *bytes = entry_write_inline_len(payload, len);
@@ -237,7 +228,7 @@ struct entry *entry_become_inline(struct entry *e, enum encoding encoding, size_
 
 void entry_free_shell(struct entry *e)
 {
-    mem_free_sized(e, entry_class(entry_bytes(e)));
+    mem_free_sized(e, mem_class(entry_bytes(e)));
 }
 
 void entry_free(struct entry *e)
@@ -283,8 +274,7 @@ struct entry *entry_with_deadline(struct entry *e, int64_t deadline)
     size_t old_head = (size_t)(payload - (uint8_t *)e);
     size_t head = entry_head_bytes(key.len, deadline);
 
-    if (entry_class(head + size) != entry_class(old_head + size))
-        return entry_remake(e, key, deadline);
+    if (mem_class(head + size) != mem_class(old_head + size)) return entry_remake(e, key, deadline);
     if (head > old_head) memmove((uint8_t *)e + head, payload, size); /* before the key moves up */
     entry_write_head(e, e->type_encoding, key, deadline);
     if (head < old_head) memmove((uint8_t *)e + head, payload, size);

@@ -20,7 +20,7 @@
  * 2. Only store/ changes entries; everyone else sees `const struct entry *`.
  * 3. The clock is the access clock: LRU seconds, or LFU minutes and counter (maxmemory-policy). It
  *    is not data: changing it is no change of the keyspace.
- * 4. An entry's allocation is entry_class(entry_bytes(e)) bytes, the allocator's size class: so the
+ * 4. An entry's allocation is mem_class(entry_bytes(e)) bytes, the allocator's size class: so the
  *    room behind the payload is known without asking the allocator, and a new value or deadline
  *    that falls into the same class is written in place. */
 #ifndef PANDO_STORE_ENTRY_H
@@ -147,8 +147,6 @@ void *entry_pointer(const struct entry *e);
 /* Length of the entry's own bytes, without the value behind a pointer and without the rest of the
  * size class. */
 size_t entry_bytes(const struct entry *e);
-/* The allocator's size class of a request: what jemalloc 5 makes of it, computed. */
-size_t entry_class(size_t bytes);
 size_t entry_memory(const struct entry *e); /* true bytes, value included: MEMORY USAGE */
 
 /* ---- making ---------------------------------------------------------------------------------

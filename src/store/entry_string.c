@@ -110,7 +110,7 @@ bool entry_string_int64(const struct entry *e, int64_t *out)
 static bool fits(const struct entry *e, int64_t deadline, size_t payload_size)
 {
     size_t bytes = entry_head_bytes(entry_key(e).len, deadline) + payload_size;
-    return !entry_has_pointer(e) && entry_class(bytes) == entry_class(entry_bytes(e));
+    return !entry_has_pointer(e) && mem_class(bytes) == mem_class(entry_bytes(e));
 }
 
 static bool overwrite(struct entry *e, int64_t deadline, struct form form, struct span value)

@@ -42,7 +42,7 @@ Test(entry, takes_the_bytes_that_the_drawing_says)
         struct span value = filled(cases[i].value_len);
         struct entry *e = entry_new_string(KEY16, cases[i].deadline, value, false);
         cr_assert_eq(entry_bytes(e), cases[i].bytes);
-        cr_assert_eq(entry_class(entry_bytes(e)), cases[i].class);
+        cr_assert_eq(mem_class(entry_bytes(e)), cases[i].class);
         cr_assert_eq(entry_memory(e), cases[i].class);
         cr_assert_geq(mem_usable(e), cases[i].class);
         entry_free(e);
@@ -55,12 +55,11 @@ Test(entry, takes_the_bytes_that_the_drawing_says)
 Test(entry, knows_the_size_classes_of_the_allocator)
 {
 #ifndef PANDO_NO_JEMALLOC
-    for (size_t size = 1; size < 40000; size++)
-        cr_assert_eq(entry_class(size), mem_good_size(size));
+    for (size_t size = 1; size < 40000; size++) cr_assert_eq(mem_class(size), mem_good_size(size));
     for (size_t size = 40000; size < 300 << 20; size += size / 37)
-        cr_assert_eq(entry_class(size), mem_good_size(size), "%zu", size);
+        cr_assert_eq(mem_class(size), mem_good_size(size), "%zu", size);
 #endif
-    for (size_t size = 1; size < 5000; size++) cr_assert_geq(entry_class(size), size);
+    for (size_t size = 1; size < 5000; size++) cr_assert_geq(mem_class(size), size);
 }
 
 Test(entry, chooses_the_form_that_the_string_asks_for)

@@ -278,11 +278,15 @@ struct listpack_value listpack_value(const uint8_t *lp, size_t item)
         NULL, 0, sign_extend(load_little(at + 1, (unsigned)data), 8 * (unsigned)data)};
 }
 
-struct span listpack_text(const uint8_t *lp, size_t item, char scratch[static NUM_INT64_CHARS])
+struct span listpack_value_text(struct listpack_value value, char scratch[static NUM_INT64_CHARS])
 {
-    struct listpack_value value = listpack_value(lp, item);
     if (value.ptr != NULL) return span_of(value.ptr, value.len);
     return span_of(scratch, num_format_int64(scratch, value.number));
+}
+
+struct span listpack_text(const uint8_t *lp, size_t item, char scratch[static NUM_INT64_CHARS])
+{
+    return listpack_value_text(listpack_value(lp, item), scratch);
 }
 
 bool listpack_equals(const uint8_t *lp, size_t item, struct span text, bool is_number,

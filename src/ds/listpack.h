@@ -71,6 +71,7 @@ struct listpack_value {
 };
 struct listpack_value listpack_value(const uint8_t *lp, size_t item);
 /* As bytes; an integer's digits are written into `scratch`. */
+struct span listpack_value_text(struct listpack_value value, char scratch[static NUM_INT64_CHARS]);
 struct span listpack_text(const uint8_t *lp, size_t item, char scratch[static NUM_INT64_CHARS]);
 /* Whether the item is this string. `is_number` and `number` are of num_parse_int64(text): computed
  * once by who compares with many. */

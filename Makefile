@@ -1,4 +1,4 @@
-# pando. Targets: all (default), install, unit, fuzz, sim, bench, tidy, soak, clean.
+# pando. Targets: all (default), install, unit, fuzz, command-fuzz, sim, bench, tidy, soak, clean.
 #   make race         x_race.c, threads against each other, under ThreadSanitizer
 #   make SAN=1        address and undefined-behaviour sanitizers, no jemalloc, in build/san
 #   make CC=clang     another compiler
@@ -52,7 +52,7 @@ BENCHES := $(foreach f,$(FLOORS),$(wildcard src/$(f)/*_bench.c))
 GENERATED := $(BUILD)/gen/commands.inc
 
 .DELETE_ON_ERROR:
-.PHONY: all install unit tidy clean fuzz race sim sim-test bench soak check-libraries
+.PHONY: all install unit tidy clean fuzz race sim sim-test bench soak command-fuzz check-libraries
 
 all: $(BUILD)/pando-server
 
@@ -132,6 +132,13 @@ ifneq ($(REDIS_LINKS),no)
 	ln -sf pando-server "$(DESTDIR)$(PREFIX)/bin/redis-server"
 endif
 
+# Random commands to Debian's redis-server and to pando: replies, data, events, streams (tests/differential/command_fuzz.py).
+# ONLY=set,hash chooses families; REPLAY=file runs what a difference has printed.
+COMMANDS ?= 100000
+command-fuzz: all
+	PANDO_SERVER=$(abspath $(BUILD))/pando-server /usr/bin/python3 tests/differential/command_fuzz.py --seed $(SEED) \
+	    --commands $(COMMANDS) $(if $(ONLY),--only $(ONLY)) $(if $(REPLAY),--replay $(REPLAY))
+
 # Speed and memory beside Debian's redis-server; BENCH='--quick' for the plain rows only.
 bench: all
 	/usr/bin/python3 bench/compare.py $(BENCH)
@@ -140,6 +147,7 @@ bench: all
 soak: all
 	$(MAKE) fuzz SECONDS=600
 	$(MAKE) sim SEED=1 RUNS=10000
+	$(MAKE) command-fuzz SEED=soak COMMANDS=3000000
 	$(MAKE) race SECONDS=60
 	$(MAKE) SAN=1 build/san/pando-server
 	PANDO_SERVER=build/san/pando-server PANDO_TEST_PATIENCE=4 /usr/bin/python3 -m pytest -q tests

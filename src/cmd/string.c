@@ -175,7 +175,8 @@ enum err cmd_incrbyfloat(struct call *call)
     if (isnan(value) || isinf(value)) return ERR_NAN_OR_INF;
 
     struct span sum = span_of(digits, num_format_long_double(digits, value));
-    call_put_string(call, 1, sum, TTL_KEEP, EVENT(EVENT_STRING, "incrbyfloat"));
+    struct key key = call_key(call, 1);
+    store_put_text(call->store, call->db, &key, sum, TTL_KEEP, EVENT(EVENT_STRING, "incrbyfloat"));
     call_effect(call, 4, (struct span[]){SPAN("SET"), call->argv[1], sum, SPAN("KEEPTTL")});
     reply_bulk(call->reply, sum);
     return OK;

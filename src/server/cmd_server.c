@@ -26,7 +26,7 @@ static enum err flush(struct call *call, int db)
     }
     if (db == -1) persistence_abort_background_save(call_server(call)); /* what it saves is gone */
     store_flush(call->store, db, lazy);
-    store_add_dirty(call->store, 1); /* replicated also when there was nothing to flush */
+    call_effect(call, call->argc, call->argv); /* also when there was nothing to flush */
     reply_ok(call->reply);
     return OK;
 }
@@ -49,7 +49,6 @@ enum err cmd_swapdb(struct call *call)
     if (a < 0 || b < 0 || a >= call->limits->databases || b >= call->limits->databases)
         return ERR_DB_RANGE;
     store_swap(call->store, (int)a, (int)b);
-    store_add_dirty(call->store, 1);
     reply_ok(call->reply);
     return OK;
 }

@@ -156,6 +156,8 @@ size_t entry_memory(const struct entry *e); /* true bytes, value included: MEMOR
 /* The string form chooses int, embstr, raw or blob; `raw` forbids int and embstr (as APPEND and
  * SETRANGE leave them). */
 struct entry *entry_new_string(struct span key, int64_t deadline, struct span value, bool raw);
+/* The same without int: "12" stays a text (as INCRBYFLOAT leaves it). */
+struct entry *entry_new_text(struct span key, int64_t deadline, struct span value);
 struct entry *entry_new_int64(struct span key, int64_t deadline, int64_t value);
 /* An entry around a value's own allocation; takes ownership of `value`. */
 struct entry *entry_new_pointer(struct span key, int64_t deadline, enum value_type type,

@@ -18,14 +18,19 @@ static struct form form_raw(size_t len)
     return (struct form){ENC_RAW, len < 255 ? len + 1 : len + 5, 0};
 }
 
+static struct form form_text(size_t len)
+{
+    struct form form = form_raw(len);
+    if (len <= ENTRY_EMBSTR_BYTES_MAX) form.encoding = ENC_EMBSTR;
+    return form;
+}
+
 static struct form form_of(struct span value)
 {
     int64_t number;
     if (value.len <= NUM_INT64_CHARS && num_parse_int64(value, &number))
         return (struct form){ENC_INT, 8, number};
-    struct form form = form_raw(value.len);
-    if (value.len <= ENTRY_EMBSTR_BYTES_MAX) form.encoding = ENC_EMBSTR;
-    return form;
+    return form_text(value.len);
 }
 
 static unsigned type_encoding_of(struct form form)
@@ -61,6 +66,11 @@ static struct entry *new_of_form(struct span key, int64_t deadline, struct form 
 struct entry *entry_new_string(struct span key, int64_t deadline, struct span value, bool raw)
 {
     return new_of_form(key, deadline, raw ? form_raw(value.len) : form_of(value), value);
+}
+
+struct entry *entry_new_text(struct span key, int64_t deadline, struct span value)
+{
+    return new_of_form(key, deadline, form_text(value.len), value);
 }
 
 struct entry *entry_new_int64(struct span key, int64_t deadline, int64_t value)

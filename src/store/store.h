@@ -141,6 +141,9 @@ bool store_is_expired(const struct store *store, const struct entry *entry);
 
 void store_put_string(struct store *store, int db, const struct key *key, struct span value,
                       int64_t ttl, struct event event);
+/* The same for a text that is not stored as an integer, though it may read as one. */
+void store_put_text(struct store *store, int db, const struct key *key, struct span value,
+                    int64_t ttl, struct event event);
 void store_put_int64(struct store *store, int db, const struct key *key, int64_t value, int64_t ttl,
                      struct event event);
 /* In-place change of a string: makes it `len` bytes long and non-integer ("raw"), zero-filled where

@@ -114,6 +114,16 @@ void store_put_string(struct store *store, int db, const struct key *key, struct
     door_close(&door, !door.seen, event);
 }
 
+void store_put_text(struct store *store, int db, const struct key *key, struct span value,
+                    int64_t ttl, struct event event)
+{
+    struct door door = door_open(store, db, key);
+    struct entry *made = entry_new_text(key->name, door_deadline(&door, ttl), value);
+    entry_set_clock(made, door_clock(&door));
+    door_place(&door, made);
+    door_close(&door, !door.seen, event);
+}
+
 void store_put_int64(struct store *store, int db, const struct key *key, int64_t value, int64_t ttl,
                      struct event event)
 {

@@ -164,6 +164,9 @@ class Connection:
     def send(self, *args):
         self.socket.sendall(pack(*args))
 
+    def send_commands(self, commands):
+        self.socket.sendall(b"".join(pack(*command) for command in commands))
+
     # Reading
     def read_line(self):
         line = self.file.readline()
@@ -238,7 +241,7 @@ class Connection:
     def pipeline(self, commands):
         """Sends all commands at once, returns all replies; errors are values."""
         commands = list(commands)
-        self.send_raw(b"".join(pack(*command) for command in commands))
+        self.send_commands(commands)
         return [self.read() for _ in commands]
 
     def closed_by_peer(self, timeout=10.0):

@@ -1,5 +1,6 @@
-/* KEYS, SCAN, RANDOMKEY. Keys past their deadline are never shown, whoever is to delete them. */
-#include "cmd/call.h"
+/* KEYS, SCAN, RANDOMKEY, and what all scans share. Keys past their deadline are never shown, whoever is to delete them. */
+#include "cmd/scan.h"
+
 #include "handlers.h"
 
 #include "base/glob.h"
@@ -79,33 +80,35 @@ enum err cmd_keys(struct call *call)
     return OK;
 }
 
+/* ---- SCAN and its relatives ---------------------------------------------------------------------- */
+
 /* A cursor as Redis 7.0.15 reads it: a sign may stand before it, and nothing at all is 0. */
-static bool parse_cursor(struct span text, uint64_t *cursor)
+enum err scan_parse_cursor(const struct call *call, int index, uint64_t *cursor)
 {
+    struct span text = call->argv[index];
     bool negative = text.len > 0 && text.ptr[0] == '-';
 
     *cursor = 0;
-    if (text.len == 0) return true;
+    if (text.len == 0) return OK;
     if (negative || text.ptr[0] == '+') text = (struct span){text.ptr + 1, text.len - 1};
     while (text.len > 1 && text.ptr[0] == '0') text = (struct span){text.ptr + 1, text.len - 1};
-    if (!num_parse_uint64(text, cursor)) return false;
+    if (!num_parse_uint64(text, cursor)) return ERR_BAD_CURSOR;
     if (negative) *cursor = 0 - *cursor;
-    return true;
+    return OK;
 }
 
-static enum err parse_scan(struct call *call, struct listing *listing, uint64_t *cursor,
-                           int64_t *count)
+enum err scan_parse_options(struct call *call, int from, struct scan *scan)
 {
-    if (!parse_cursor(call->argv[1], cursor)) return ERR_BAD_CURSOR;
-    for (int i = 2; i < call->argc; i += 2) {
+    scan->count = 10;
+    for (int i = from; i < call->argc; i += 2) {
         bool has_value = i + 1 < call->argc;
         if (has_value && call_arg_is(call, i, "COUNT")) {
-            TRY(call_arg_int64(call, i + 1, count));
-            if (*count < 1) return ERR_SYNTAX;
+            TRY(call_arg_int64(call, i + 1, &scan->count));
+            if (scan->count < 1) return ERR_SYNTAX;
         } else if (has_value && call_arg_is(call, i, "MATCH")) {
-            listing->pattern = span_equal(call->argv[i + 1], SPAN("*")) ? NULL : &call->argv[i + 1];
-        } else if (has_value && call_arg_is(call, i, "TYPE")) {
-            listing->type = &call->argv[i + 1];
+            scan->pattern = span_equal(call->argv[i + 1], SPAN("*")) ? NULL : &call->argv[i + 1];
+        } else if (has_value && scan->entry == NULL && call_arg_is(call, i, "TYPE")) {
+            scan->type = &call->argv[i + 1];
         } else {
             return ERR_SYNTAX;
         }
@@ -113,42 +116,78 @@ static enum err parse_scan(struct call *call, struct listing *listing, uint64_t 
     return OK;
 }
 
-struct scan_step {
-    struct listing *listing;
-    int64_t visited;
+enum err scan_begin(struct call *call, enum value_type type, struct scan *scan)
+{
+    *scan = (struct scan){.call = call};
+    TRY(scan_parse_cursor(call, 2, &scan->cursor));
+    TRY(call_find(call, 1, type, &scan->entry));
+    if (scan->entry != NULL) return scan_parse_options(call, 3, scan);
+    reply_array(call->reply, 2);
+    reply_bulk_int64(call->reply, 0);
+    reply_array(call->reply, 0);
+    return OK;
+}
+
+bool scan_wants(struct scan *scan, struct span name)
+{
+    scan->visited++;
+    if (scan->pattern != NULL && !glob_match(*scan->pattern, name, false)) return false;
+    scan->found++;
+    return true;
+}
+
+void scan_run(struct scan *scan, uint64_t (*step)(struct scan *scan, uint64_t cursor), int replies)
+{
+    struct reply *reply = scan->call->reply;
+    /* The cursor comes first in the reply and is known last. */
+    struct buf *real = reply->out, found = {0};
+    int64_t steps = 0, steps_max = scan->count > INT64_MAX / 10 ? INT64_MAX : scan->count * 10;
+
+    reply->out = &found;
+    do {
+        scan->cursor = step(scan, scan->cursor);
+    } while (scan->cursor != 0 && scan->visited < scan->count && ++steps < steps_max);
+    reply->out = real;
+    reply_array(reply, 2);
+    reply_bulkf(reply, "%llu", (unsigned long long)scan->cursor);
+    reply_array(reply, scan->found * replies);
+    reply_raw(reply, buf_span(&found));
+    buf_release(&found);
+}
+
+struct key_scan {
+    struct scan scan;
+    struct listing listing;
 };
 
 static void scan_entry(void *context, void *item)
 {
-    struct scan_step *step = context;
+    struct key_scan *keys = context;
 
-    step->visited++;
-    list_entry(step->listing, item);
+    keys->scan.visited++;
+    list_entry(&keys->listing, item);
+}
+
+static uint64_t scan_keys(struct scan *scan, uint64_t cursor)
+{
+    struct key_scan *keys = scan->context;
+    struct call *call = scan->call;
+
+    cursor = table_scan(store_keyspace(call->store, call->db)->table, cursor, scan_entry, keys);
+    scan->found = keys->listing.count;
+    return cursor;
 }
 
 enum err cmd_scan(struct call *call)
 {
-    struct table *table = store_keyspace(call->store, call->db)->table;
-    struct listing listing = {.call = call};
-    struct scan_step step = {.listing = &listing};
-    uint64_t cursor;
-    int64_t count = 10;
+    struct key_scan keys = {.scan = {.call = call, .context = &keys}, .listing = {.call = call}};
 
-    TRY(parse_scan(call, &listing, &cursor, &count));
-    /* The cursor comes first in the reply and is known last. */
-    struct buf *real = call->reply->out, found = {0};
-    call->reply->out = &found;
-    int64_t buckets = 0, buckets_max = count > INT64_MAX / 10 ? INT64_MAX : count * 10;
-    do {
-        cursor = table_scan(table, cursor, scan_entry, &step);
-    } while (cursor != 0 && step.visited < count && ++buckets < buckets_max);
-    call->reply->out = real;
-    reply_array(call->reply, 2);
-    reply_bulkf(call->reply, "%llu", (unsigned long long)cursor);
-    reply_array(call->reply, listing.count);
-    reply_raw(call->reply, buf_span(&found));
-    buf_release(&found);
-    delete_expired(&listing);
+    TRY(scan_parse_cursor(call, 1, &keys.scan.cursor));
+    TRY(scan_parse_options(call, 2, &keys.scan));
+    keys.listing.pattern = keys.scan.pattern;
+    keys.listing.type = keys.scan.type;
+    scan_run(&keys.scan, scan_keys, 1);
+    delete_expired(&keys.listing);
     return OK;
 }
 

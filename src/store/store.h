@@ -158,6 +158,11 @@ void store_edit_string(struct store *store, int db, const struct key *key, size_
  * (tried: COPY and RESTORE with REPLACE, RENAME). */
 void store_put_entry(struct store *store, int db, const struct key *key, struct entry *entry,
                      struct event event);
+/* The same for what a command computed (SUNIONSTORE, SORT with STORE, BITOP): it overwrites as
+ * store_put_string does, so "new" is emitted, and blocked clients are woken, only where there was no
+ * such key (tried). */
+void store_put_result(struct store *store, int db, const struct key *key, struct entry *entry,
+                      struct event event);
 
 /* In-place change of a container (any type but string): open, change edit.entry by the functions of its
  * type (each returns the entry to go on with), close. Between the two nothing else may be asked of the

@@ -249,15 +249,28 @@ bool store_edit_close(struct store_edit *edit, uint64_t changes, struct event ev
     return false;
 }
 
-void store_put_entry(struct store *store, int db, const struct key *key, struct entry *entry,
-                     struct event event)
+static void put_entry(struct store *store, int db, const struct key *key, struct entry *entry,
+                      bool overwrites, struct event event)
 {
     check(span_equal(entry_key(entry), key->name));
     struct door door = door_open(store, db, key);
-    entry_set_clock(entry, store_clock_now(store));
+    bool is_new = !door.seen || !overwrites;
+    entry_set_clock(entry, overwrites ? door_clock(&door) : store_clock_now(store));
     door_place(&door, entry);
-    tell_ready(&door, entry_type(entry));
-    door_close(&door, true, event);
+    if (is_new) tell_ready(&door, entry_type(entry));
+    door_close(&door, is_new, event);
+}
+
+void store_put_entry(struct store *store, int db, const struct key *key, struct entry *entry,
+                     struct event event)
+{
+    put_entry(store, db, key, entry, false, event);
+}
+
+void store_put_result(struct store *store, int db, const struct key *key, struct entry *entry,
+                      struct event event)
+{
+    put_entry(store, db, key, entry, true, event);
 }
 
 bool store_remove(struct store *store, int db, const struct key *key, enum removal how,

@@ -41,6 +41,23 @@ Test(store, works_without_an_observer_and_with_no_event)
     finish(&f);
 }
 
+Test(store, tells_of_a_result_that_it_is_new_only_where_nothing_was)
+{
+    struct fixture f = start();
+    struct key k = key_of(&f, "k");
+    const struct event stored = EVENT(EVENT_SET, "sunionstore"), copied = EVENT(EVENT_GENERIC, "c");
+    write_down(&f);
+    for (int i = 0; i < 2; i++) {
+        store_put_result(f.store, 0, &k, entry_new_int64(k.name, NO_DEADLINE, i), stored);
+        expect_told(&f, i == 0 ? "0:~:k 0:new:k 0:sunionstore:k" : "0:~:k 0:sunionstore:k");
+    }
+    store_put_entry(f.store, 0, &k, entry_new_int64(k.name, NO_DEADLINE, 2), copied);
+    expect_told(&f, "0:~:k 0:new:k 0:c:k");
+    expect_value(&f, 0, "k", "2");
+    cr_assert_eq(store_dirty(f.store), 3);
+    finish(&f);
+}
+
 Test(store, keeps_clears_and_sets_deadlines)
 {
     struct fixture f = start();

@@ -1,6 +1,7 @@
 #include "ds/listpack.h"
 
 #include "base/check.h"
+#include "base/mem.h"
 
 enum { END = 0xff };
 
@@ -413,4 +414,39 @@ bool listpack_validate(struct span bytes)
     for (; at < end; at += size, count++)
         if (!item_is_sound(lp, at, end, &size)) return false;
     return stored_count(lp) == LISTPACK_COUNT_UNKNOWN || stored_count(lp) == count;
+}
+
+static size_t step(const uint8_t *lp, size_t item, unsigned skip)
+{
+    for (unsigned i = 0; i <= skip && item != 0; i++) item = listpack_next(lp, item);
+    return item;
+}
+
+/* Puts the item's offset into a set of offsets (mask + 1 slots, 0 is free); false where an equal item
+ * is in it. */
+static bool add_distinct(const uint8_t *lp, size_t item, const struct hash_secret *secret,
+                         uint32_t *slots, size_t mask)
+{
+    char scratch[NUM_INT64_CHARS], other[NUM_INT64_CHARS];
+    struct span text = listpack_text(lp, item, scratch);
+    size_t slot = hash_keyed(secret, text.ptr, text.len) & mask;
+
+    for (; slots[slot] != 0; slot = (slot + 1) & mask)
+        if (span_equal(listpack_text(lp, slots[slot], other), text)) return false;
+    slots[slot] = (uint32_t)item;
+    return true;
+}
+
+bool listpack_is_distinct(const uint8_t *lp, unsigned skip, const struct hash_secret *secret)
+{
+    uint32_t few[64] = {0}, *slots = few;
+    size_t size = sizeof few / sizeof *few, count = listpack_count(lp) / (skip + 1) + 1;
+    bool distinct = true;
+
+    while (size < 2 * count) size *= 2;
+    if (size > sizeof few / sizeof *few) slots = mem_zalloc(size * sizeof *slots);
+    for (size_t item = listpack_first(lp); item != 0 && distinct; item = step(lp, item, skip))
+        distinct = add_distinct(lp, item, secret, slots, size - 1);
+    if (slots != few) mem_free(slots);
+    return distinct;
 }

@@ -24,6 +24,7 @@
 #ifndef PANDO_DS_LISTPACK_H
 #define PANDO_DS_LISTPACK_H
 
+#include "base/hash.h"
 #include "base/num.h"
 #include "base/span.h"
 #include <stdint.h>
@@ -112,5 +113,8 @@ void listpack_insert_items(uint8_t *lp, size_t at, const uint8_t *items, size_t 
  * in a longer form than needed, and strings that could be integers, are sound (Redis writes them in
  * streams). */
 bool listpack_validate(struct span bytes);
+/* Whether no two items are equal, looking at one and passing over `skip`. The secret keeps who made the
+ * bytes from making that slow. */
+bool listpack_is_distinct(const uint8_t *lp, unsigned skip, const struct hash_secret *secret);
 
 #endif

@@ -1,6 +1,7 @@
 #include "ds/listpack.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static uint8_t lp[256 * 1024];
@@ -153,4 +154,46 @@ Test(listpack, unsound_bytes_are_refused)
     }
     lp[4] = 3;
     cr_assert_not(listpack_validate(span_of(lp, bytes)));
+}
+
+static void append(const char *text)
+{
+    listpack_append(lp, span_of_cstr(text));
+}
+
+Test(listpack, equal_items_are_found_out)
+{
+    const struct hash_secret secret = {3, 4};
+    char text[16];
+
+    listpack_init(lp);
+    cr_assert(listpack_is_distinct(lp, 0, &secret));
+    append("a");
+    append("1");
+    append("b");
+    cr_assert(listpack_is_distinct(lp, 0, &secret));
+    append("1");
+    cr_assert_not(listpack_is_distinct(lp, 0, &secret));
+    cr_assert(listpack_is_distinct(lp, 1, &secret), "values may be equal");
+
+    listpack_init(lp);
+    for (int i = 0; i < 3000; i++) {
+        snprintf(text, sizeof text, i % 2 ? "f%d" : "%d", i);
+        append(text);
+    }
+    cr_assert(listpack_is_distinct(lp, 0, &secret));
+    append("1500");
+    cr_assert_not(listpack_is_distinct(lp, 0, &secret));
+}
+
+Test(listpack, an_integer_kept_as_a_string_is_equal_to_the_integer)
+{
+    static const uint8_t foreign[] = "\x0c\x00\x00\x00\x02\x00\x81"
+                                     "7\x02\x07\x01\xff";
+    const struct hash_secret secret = {3, 4};
+
+    memcpy(lp, foreign, sizeof foreign - 1);
+    cr_assert(listpack_validate(span_of(lp, 12)));
+    cr_assert_not(listpack_is_distinct(lp, 0, &secret));
+    cr_assert_eq(listpack_find(lp, listpack_first(lp), SPAN("7"), 0), listpack_first(lp));
 }

@@ -255,6 +255,60 @@ struct string_item *string_table_random(const struct string_table *strings, stru
     return table_random(strings->table, random);
 }
 
+/* Passes over all items, taking each with the probability (still wanted / still to come). */
+static void sample_by_walk(const struct string_table *strings, size_t wanted, struct random *random,
+                           string_visit *visit, void *context)
+{
+    size_t left = string_table_count(strings);
+    struct table_place place = {0};
+    const struct string_item *item;
+
+    for (; wanted > 0 && (item = string_table_next(strings, &place)) != NULL; left--) {
+        if (random_below(random, left) >= wanted) continue;
+        visit(context, item);
+        wanted--;
+    }
+}
+
+/* Whether the item was not in the set of drawn ones yet; now it is. `mask` + 1 slots, half of them or
+ * more are free. */
+static bool is_first_draw(const struct string_item **drawn, size_t mask,
+                          const struct string_item *item)
+{
+    size_t slot = ((uintptr_t)item * 0x9e3779b97f4a7c15 >> 20) & mask;
+
+    for (; drawn[slot] != NULL; slot = (slot + 1) & mask)
+        if (drawn[slot] == item) return false;
+    drawn[slot] = item;
+    return true;
+}
+
+static void sample_by_draws(const struct string_table *strings, size_t wanted,
+                            struct random *random, string_visit *visit, void *context)
+{
+    size_t slots = 8;
+    while (slots < 2 * wanted) slots *= 2;
+    const struct string_item **drawn = mem_zalloc(slots * sizeof *drawn);
+
+    while (wanted > 0) {
+        const struct string_item *item = string_table_random(strings, random);
+        if (!is_first_draw(drawn, slots - 1, item)) continue;
+        visit(context, item);
+        wanted--;
+    }
+    mem_free(drawn);
+}
+
+void string_table_sample(const struct string_table *strings, size_t count, struct random *random,
+                         string_visit *visit, void *context)
+{
+    size_t all = string_table_count(strings);
+
+    check(count <= all);
+    if (count > all / 3) sample_by_walk(strings, count, random, visit, context);
+    else sample_by_draws(strings, count, random, visit, context);
+}
+
 struct relocating {
     const struct string_table *strings;
     const struct string_relocation *how;

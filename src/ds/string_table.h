@@ -129,6 +129,12 @@ uint64_t string_table_scan(const struct string_table *strings, uint64_t cursor, 
 /* Each item with the same probability; NULL where there is none. */
 struct string_item *string_table_random(const struct string_table *strings, struct random *random);
 
+/* Visits `count` different items, at most as many as there are: every choice of so many is equally
+ * likely, the order is not random. Takes time and memory for `count` items, or where these are more
+ * than a third, walks all. */
+void string_table_sample(const struct string_table *strings, size_t count, struct random *random,
+                         string_visit *visit, void *context);
+
 /* Defragmentation. */
 struct string_relocation {
     /* Whether an item of this size class is worth moving; NULL: all are. */

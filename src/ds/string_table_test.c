@@ -238,6 +238,47 @@ Test(string_table, random_gives_members_of_the_table)
     }
 }
 
+static unsigned drawn[100]; /* by number */
+
+static void note_draw(void *context, const struct string_item *item)
+{
+    drawn[strtoul(string_item_text(item).ptr + strlen("member:"), NULL, 10)]++;
+    ++*(size_t *)context;
+}
+
+/* Draws `count` of 100 members `times` times: each comes once in a draw, and as often as any other in
+ * all: within six standard deviations. */
+static void expect_fair_samples(size_t count, unsigned times)
+{
+    struct random random;
+    double p = (double)count / 100, mean = times * p;
+    double bound = 6 * __builtin_sqrt(times * p * (1 - p));
+
+    random_seed(&random, count);
+    memset(drawn, 0, sizeof drawn);
+    for (unsigned round = 1; round <= times; round++) {
+        size_t seen = 0;
+        string_table_sample(&strings, count, &random, note_draw, &seen);
+        cr_assert_eq(seen, count);
+        for (size_t i = 0; i < 100; i++) cr_assert_leq(drawn[i], round, "a member came twice");
+    }
+    for (size_t i = 0; i < 100; i++)
+        cr_assert(drawn[i] >= mean - bound && drawn[i] <= mean + bound, "%zu: %u", i, drawn[i]);
+}
+
+Test(string_table, samples_are_fair)
+{
+    init(0);
+    fill(100);
+    expect_fair_samples(0, 1);
+    expect_fair_samples(1, 20000);
+    expect_fair_samples(20, 2000);
+    expect_fair_samples(33, 2000);
+    expect_fair_samples(34, 2000);
+    expect_fair_samples(90, 2000);
+    expect_fair_samples(100, 10);
+}
+
 /* ---- relocation --------------------------------------------------------------------------------- */
 
 static bool wants_some(void *context, const void *item, size_t bytes)

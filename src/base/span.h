@@ -41,4 +41,7 @@ bool span_equal_nocase(struct span a, struct span b);
 /* True when `a` equals the C string, ASCII case-insensitively: how option words are recognised. */
 bool span_is(struct span a, const char *word);
 
+/* A copy of spans with their bytes, in one allocation (mem_free), whose size goes to *bytes. */
+struct span *spans_copy(const struct span *spans, int count, size_t *bytes);
+
 #endif

@@ -2,6 +2,7 @@
 #include "cmd/unit.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -47,6 +48,30 @@ enum err call_arg_db(struct call *call, int index, int *out)
     if (db < INT32_MIN || db > INT32_MAX) return ERR_NOT_INT32;
     if (db < 0 || db >= call->limits->databases) return ERR_DB_RANGE;
     *out = (int)db;
+    return OK;
+}
+
+enum err call_arg_timeout(struct call *call, int index, int64_t *out_ms)
+{
+    double seconds;
+
+    if (!num_parse_double(call->argv[index], &seconds))
+        return call_fail(call, "ERR timeout is not a float or out of range");
+    double ms = ceil(seconds * 1000); /* never early */
+    /* What no int64 holds counts as negative (tried: infinity, 1e20). */
+    if (ms < 0 || ms >= (double)INT64_MAX) return call_fail(call, "ERR timeout is negative");
+    *out_ms = (int64_t)ms;
+    return OK;
+}
+
+enum err call_arg_timeout_ms(struct call *call, int index, int64_t *out_ms)
+{
+    int64_t ms;
+
+    if (!num_parse_int64(call->argv[index], &ms))
+        return call_fail(call, "ERR timeout is not an integer or out of range");
+    if (ms < 0) return call_fail(call, "ERR timeout is negative");
+    *out_ms = ms;
     return OK;
 }
 

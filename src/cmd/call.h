@@ -15,6 +15,7 @@
 
 struct session;          /* server/: opaque here */
 struct command_registry; /* cmd/registry.h */
+struct call_wait;        /* below */
 
 enum {
     CALL_FROM_PRIMARY = 1 << 0, /* the replication link applies it: no expiry, no read-only check */
@@ -38,6 +39,9 @@ struct call {
     struct key
         first; /* key of argv[first_key], hashed ahead by the batch; first.name.ptr NULL: not hashed */
     const struct limits *limits;
+    /* Lets the session wait for keys, see below. NULL where a call may not wait: in EXEC, in a script, from the
+     * primary. It then answers as if its time were over. */
+    void (*wait)(struct call *call, const struct call_wait *what);
     char error[256]; /* text of ERR_TEXT */
 };
 
@@ -64,6 +68,9 @@ enum err call_bad_subcommand(struct call *call);
 enum err call_arg_int64(struct call *call, int index, int64_t *out); /* ERR_NOT_INTEGER */
 enum err call_arg_double(struct call *call, int index, double *out); /* ERR_NOT_FLOAT */
 enum err call_arg_db(struct call *call, int index, int *out);
+/* How long a blocking command waits, 0 for ever: in seconds with a fraction, or (XREAD, WAIT) in whole ms. */
+enum err call_arg_timeout(struct call *call, int index, int64_t *out_ms);
+enum err call_arg_timeout_ms(struct call *call, int index, int64_t *out_ms);
 static inline bool call_arg_is(const struct call *call, int index, const char *word)
 {
     return span_is(call->argv[index], word);
@@ -93,5 +100,33 @@ void call_event(struct call *call, int index, struct event event);
  * effects, in order. Effects in another database: set db first with call_effect_db. */
 void call_effect(struct call *call, int argc, const struct span *argv);
 void call_effect_db(struct call *call, int db, int argc, const struct span *argv);
+
+/* ---- waiting for keys -------------------------------------------------------------------------
+ * A handler that finds nothing for its call may let the session wait (BLPOP, XREAD BLOCK): it calls call->wait and
+ * returns OK without a reply. When one of the keys then has something for it, the same arguments are served by a
+ * function of the family. */
+
+/* Serves a waiting call with argv[index], one of its keys that became ready. The key may hold anything, or be gone again.
+ * On OK with *served true it has replied, once; an error is the reply, too. Either ends the wait. On OK with *served
+ * false it has done nothing, and the call waits on. */
+typedef enum err call_serve(struct call *call, int index, bool *served);
+
+enum call_turn {
+    TURN_TAKE, /* those who wait for a key take from it, in order of arrival, until there is nothing left */
+    TURN_READ, /* everybody reads the same: each is asked */
+    TURN_GROUP, /* as TAKE, in a queue per `group`; also asked when the key went or has another type now */
+};
+
+struct call_wait {
+    enum value_type type; /* of values that can serve it */
+    enum call_turn turn;
+    struct span group; /* TURN_GROUP */
+    int first_key,
+        key_count;      /* argv[first_key] and those behind it; a key named twice counts once */
+    int64_t timeout_ms; /* 0: for ever. When it is over the reply is a null array. */
+    int argc;           /* what it is served with: the arguments, or a form of them (copied) */
+    const struct span *argv;
+    call_serve *serve;
+};
 
 #endif

@@ -2,6 +2,7 @@
 #include "handlers.h"
 
 #include "base/mem.h"
+#include "server/blocked_keys.h"
 #include "server/blocking.h"
 #include "server/client_name.h"
 #include "server/config.h"
@@ -61,7 +62,8 @@ void session_describe(const struct session *session, struct buf *out)
     const struct server *server = session->server;
     char letters[16], events[3] = "", *at = events;
     size_t qbuf = session->in.len, out_bytes = session->out.len - session->out_sent;
-    size_t argument_bytes = 0, qbuf_free = session->in.cap - session->in.len;
+    size_t argument_bytes = blocked_keys_argument_bytes(session),
+           qbuf_free = session->in.cap - session->in.len;
 
     flag_letters(session, letters);
     if (session->watch.wants & LOOP_READ) *at++ = 'r';

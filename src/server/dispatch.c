@@ -2,9 +2,11 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "cmd/registry.h"
 #include "handlers.h"
 #include "io/clock.h"
+#include "server/blocked_keys.h"
 #include "server/config.h"
 #include "server/latency.h"
 #include "server/monitor.h"
@@ -169,6 +171,11 @@ static void count_error(struct session *session, const struct command *command, 
     else server->command_stats[command->id].failed++;
 }
 
+void dispatch_count_error(struct session *session, const struct command *command)
+{
+    count_error(session, command, false);
+}
+
 /* In a transaction a refused command spoils EXEC. */
 static void rejected(struct session *session, const struct command *command)
 {
@@ -189,14 +196,21 @@ static void state_effects(struct server *server, struct session *session,
     else unit_add(&server->unit, session->db, request->argc, request->argv);
 }
 
-void dispatch_call(struct session *session, const struct parsed *request, unsigned call_flags)
+static bool may_wait(const struct session *session, unsigned call_flags)
+{
+    const unsigned never =
+        CALL_IN_EXEC | CALL_IN_SCRIPT | CALL_DENY_BLOCKING | CALL_FROM_PRIMARY | CALL_REPLAY;
+
+    return !(call_flags & never) && !(session->flags & SESSION_NO_SOCKET);
+}
+
+static struct call make_call(struct session *session, const struct parsed *request,
+                             unsigned call_flags)
 {
     struct server *server = session->server;
-    const struct command *command = request->command;
-    struct session *outer = server->current;
-    const struct parsed *outer_request = server->current_request;
-    struct call call = {
-        .command = command,
+
+    return (struct call){
+        .command = request->command,
         .argv = request->argv,
         .argc = request->argc,
         .db = session->db,
@@ -208,7 +222,26 @@ void dispatch_call(struct session *session, const struct parsed *request, unsign
         .unit = &server->unit,
         .first = request->first,
         .limits = &server->limits,
+        .wait = may_wait(session, call_flags) ? blocked_keys_wait : NULL,
     };
+}
+
+void dispatch_record(struct session *session, const struct parsed *request, int64_t took_us)
+{
+    struct server *server = session->server;
+
+    latency_record(server, request->command, took_us);
+    if (!(request->command->flags & CMD_SKIP_SLOWLOG))
+        slowlog_maybe_add(server, session, request, took_us);
+}
+
+void dispatch_call(struct session *session, const struct parsed *request, unsigned call_flags)
+{
+    struct server *server = session->server;
+    const struct command *command = request->command;
+    struct session *outer = server->current;
+    const struct parsed *outer_request = server->current_request;
+    struct call call = make_call(session, request, call_flags);
     uint64_t dirty = store_dirty(server->store), errors = session->reply.errors;
     int64_t from_us = clock_monotonic_us();
     int db = session->db;
@@ -228,12 +261,43 @@ void dispatch_call(struct session *session, const struct parsed *request, unsign
     stats->calls++;
     stats->usec += (uint64_t)took_us;
     server->stats.commands_processed++;
-    latency_record(server, command, took_us);
     if (session->reply.errors != errors) count_error(session, command, false);
     if (server->monitors > 0 && !(command->flags & (CMD_SKIP_MONITOR | CMD_ADMIN)))
         monitor_feed(session, request); /* after what it ran: EXEC behind its commands */
-    if (!(command->flags & CMD_SKIP_SLOWLOG)) slowlog_maybe_add(server, session, request, took_us);
     if (!(session->flags & SESSION_PRIMARY_LINK)) session->last_command = command;
+    if (session->block == BLOCK_KEYS) blocked_keys_took(session, took_us);
+    else dispatch_record(session, request, took_us);
+}
+
+bool dispatch_serve(struct session *session, const struct parsed *request, call_serve *serve,
+                    int index)
+{
+    struct server *server = session->server;
+    struct session *outer = server->current;
+    const struct parsed *outer_request = server->current_request;
+    struct call call = make_call(session, request, 0);
+    int64_t from_us = clock_monotonic_us();
+    bool served = false;
+
+    session->reply.muted = session->block_muted;
+    server->current = session;
+    server->current_request = request;
+    enum err err = serve(&call, index, &served);
+    server->current = outer;
+    server->current_request = outer_request;
+    if (err == OK && !served) return false;
+
+    int64_t took_us = clock_monotonic_us() - from_us;
+    if (err != OK) {
+        reply_error(&session->reply, err == ERR_TEXT ? call.error : err_text(err));
+        count_error(session, request->command, false);
+    }
+    uint64_t end = journal_end(server->journal);
+    unit_commit(&server->unit);
+    if (journal_end(server->journal) != end) session->write_offset = journal_end(server->journal);
+    server->command_stats[request->command->id].usec += (uint64_t)took_us;
+    blocked_keys_took(session, took_us);
+    return true;
 }
 
 void dispatch_commit(struct server *server)
@@ -261,16 +325,37 @@ static bool must_wait_for_pause(struct session *session, const struct command *c
     return true;
 }
 
+bool dispatch_would_wait(struct server *server, int db, const struct parsed *request)
+{
+    enum { KEYS_AT_HAND = 16 };
+    struct command_key some[KEYS_AT_HAND], *keys = some;
+    bool waits = false;
+
+    if (!(request->command->flags & CMD_IN_PLACE)) return false;
+    int count = command_keys(request->command, request->argv, request->argc, keys, KEYS_AT_HAND);
+    if (count > KEYS_AT_HAND) {
+        keys = mem_alloc((size_t)count * sizeof *keys);
+        command_keys(request->command, request->argv, request->argc, keys, count);
+    }
+    for (int i = 0; i < count && !waits; i++) {
+        struct span name = request->argv[keys[i].index];
+        if (!(keys[i].flags & KEY_RW)) continue;
+        struct key key =
+            name.ptr == request->first.name.ptr ? request->first : store_key(server->store, name);
+        waits = store_would_wait(server->store, db, &key);
+    }
+    if (keys != some) mem_free(keys);
+    return waits;
+}
+
 static bool must_wait_for_value(struct session *session, const struct parsed *request)
 {
-    const struct command *command = request->command;
     bool waits = false;
 
     if (session->flags & (SESSION_PRIMARY_LINK | SESSION_REPLICA)) return false;
-    if (command->run == cmd_exec)
+    if (request->command->run == cmd_exec)
         waits = session->flags & SESSION_MULTI && transactions_would_wait(session);
-    else if (command->flags & CMD_IN_PLACE && request->first.name.ptr != NULL)
-        waits = store_would_wait(session->server->store, session->db, &request->first);
+    else waits = dispatch_would_wait(session->server, session->db, request);
     if (waits) session_block(session, BLOCK_LEASE, 0);
     return waits;
 }
@@ -311,6 +396,7 @@ static enum dispatch_result handle(struct session *session, const struct parsed 
     dispatch_call(session, request, 0);
     dispatch_commit(server);
     if (journal_end(server->journal) != end) session->write_offset = journal_end(server->journal);
+    blocked_keys_serve(server);
     if (session->out.len > session->out_sent) session_has_output(session);
 replied:
     if (session->out.len > (session->flags & SESSION_AUTHENTICATED ? OUT_CHECKED_FROM : 0))

@@ -25,8 +25,18 @@ enum dispatch_result dispatch_request(struct session *session, const struct pars
 /* Executes without the checks: EXEC's queue, the replication link, loading. Effects stay in server->unit until
  * dispatch_commit. */
 void dispatch_call(struct session *session, const struct parsed *request, unsigned call_flags);
+/* Serves a call that waits for keys, argv[index] being ready (call.h). False where it waits on. Ends the unit. */
+bool dispatch_serve(struct session *session, const struct parsed *request, call_serve *serve,
+                    int index);
+/* What LATENCY and the slow log keep of a call; one that waited for keys is recorded when it ends. */
+void dispatch_record(struct session *session, const struct parsed *request, int64_t took_us);
 /* Ends a unit: its effects enter the journal. */
 void dispatch_commit(struct server *server);
+/* Whether a call must wait since it changes a value in place that a running snapshot leases, be it of any of its keys.
+ * In the course of that the snapshot takes the lease where it has not yet. */
+bool dispatch_would_wait(struct server *server, int db, const struct parsed *request);
+/* Counts the error that was just replied to a command (NULL: unknown). */
+void dispatch_count_error(struct session *session, const struct command *command);
 
 /* Whether an argument is a secret, which neither the slow log nor MONITOR may show. */
 bool dispatch_is_secret(const struct parsed *request, int index);

@@ -55,7 +55,7 @@ static void server_section(struct server *server, struct buf *out)
 
 static void clients_section(struct server *server, struct buf *out)
 {
-    size_t in_max = 0, out_max = 0, blocked_with_timeout = 0;
+    size_t in_max = 0, out_max = 0;
     bool linked = link_session(server) != NULL; /* counted as Redis does */
 
     for (int i = 0; i < RECENT_SECONDS; i++) {
@@ -67,7 +67,6 @@ static void clients_section(struct server *server, struct buf *out)
         size_t pending = session->out.len - session->out_sent;
         if (session->in.len > in_max) in_max = session->in.len;
         if (pending > out_max) out_max = pending;
-        if (session->block != BLOCK_NONE && session->block_until_ms != 0) blocked_with_timeout++;
     }
     size_t replicas = (size_t)primary_peers(server->replication->primary);
     buf_printf(
@@ -78,7 +77,7 @@ static void clients_section(struct server *server, struct buf *out)
         "clients_in_timeout_table:%zu\r\n",
         (server->session_count > replicas ? server->session_count - replicas : 0) + linked,
         (long long)server->config->maxclients, in_max, out_max, server->blocked_count,
-        blocked_with_timeout);
+        server->blocked_with_timeout);
 }
 
 static void persistence_section(struct server *server, struct buf *out)

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "cmd/registry.h"
 #include "io/clock.h"
+#include "server/blocked_keys.h"
 #include "server/blocking.h"
 #include "server/cmd_config.h"
 #include "server/dispatch.h"
@@ -139,11 +140,18 @@ void server_reset_stats(struct server *server)
 static void on_changed(void *context, int db, struct span key)
 {
     watches_key_changed(context, db, key);
+    blocked_keys_changed(context, db, key);
 }
 
 static void on_replacing(void *context, int db, struct keyspace *from, struct keyspace *to)
 {
     watches_replacing(context, db, from, to);
+    blocked_keys_replacing(context, db, to);
+}
+
+static void on_store_ready(void *context, int db, struct span key, enum value_type type)
+{
+    blocked_keys_ready(context, db, key, type);
 }
 
 static void on_event(void *context, int db, struct event event, struct span key)
@@ -244,9 +252,8 @@ static int64_t before_wait(void *context)
     wait_us = sooner(wait_us, expire_slice(server));
     wait_us = sooner(wait_us, persistence_walk(server));
     if (server->blocked_count > 0) {
-        int64_t next_ms = blocking_expire(server);
-        if (next_ms >= 0) wait_us = sooner(wait_us, next_ms * 1000);
-        if (blocking_before_wait(server)) wait_us = sooner(wait_us, LEASE_POLL_US);
+        bool leased = blocked_keys_before_wait(server);
+        if (blocking_before_wait(server) || leased) wait_us = sooner(wait_us, LEASE_POLL_US);
     }
     session_run_unblocked(server);
     replication_run(server->replication, SPAN(""));
@@ -333,6 +340,7 @@ struct server *server_new(struct config *config, struct command_registry *regist
     server->command_stats = mem_zalloc((size_t)command_id_count * sizeof *server->command_stats);
     server->pubsub = pubsub_new(&secret);
     server->watches = watches_new(&secret);
+    server->blocked_keys = blocked_keys_new(&secret);
     server->slowlog = slowlog_new();
     server->latency = latency_new();
     server->persistence = persistence_new(server);
@@ -351,6 +359,7 @@ struct server *server_new(struct config *config, struct command_registry *regist
     store_observe(server->store, &(struct store_observer){.changed = on_changed,
                                                           .replacing = on_replacing,
                                                           .event = on_event,
+                                                          .ready = on_store_ready,
                                                           .effect = on_effect,
                                                           .context = server});
     store_set_reclaimer(server->store, reclaim, server);

@@ -28,6 +28,7 @@ struct network;          /* network.h */
 struct slowlog;          /* slowlog.h */
 struct latency;          /* latency.h */
 struct watches;          /* transactions.h */
+struct blocked_keys;     /* blocked_keys.h */
 struct batch;            /* batch.c */
 struct parsed;           /* dispatch.h */
 
@@ -96,9 +97,13 @@ struct server {
     struct session *sessions;
     size_t session_count; /* with a socket, replicas included */
     uint64_t next_session_id;
-    struct session *with_output, *closed, *unblocked;
-    struct session *blocked; /* doubly linked through block_next/prev, in order of arrival */
-    size_t blocked_count;
+    struct session *with_output, *closed;
+    struct session *unblocked, *last_unblocked; /* through ready_next, in order of arrival */
+    struct blocked_list {                       /* through block_next/prev, in order of arrival */
+        struct session *first, *last;
+    } blocked[BLOCK_REASONS];
+    size_t blocked_count, blocked_with_timeout;
+    struct blocked_keys *blocked_keys;
     struct session *current;              /* whose command runs now; NULL between commands */
     const struct parsed *current_request; /* what it runs */
     struct session *applier; /* SESSION_PRIMARY_LINK: what runs the replication stream */

@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/socket.h"
+#include "server/blocked_keys.h"
+#include "server/blocking.h"
 #include "server/dispatch.h"
 #include "server/network.h"
 #include "server/pubsub.h"
@@ -34,6 +36,7 @@ struct session *session_new(struct server *server, int fd, unsigned flags)
     session->reply = (struct reply){.out = &session->out, .version = 2};
     request_init(&session->request);
     if (server->config->requirepass[0] == '\0') session->flags |= SESSION_AUTHENTICATED;
+    timer_init(&session->block_timer, blocking_timed_out, session);
     session->watch =
         (struct watch){.fd = fd, .wants = LOOP_READ, .ready = on_ready, .context = session};
     if (flags & SESSION_NO_SOCKET) {
@@ -98,11 +101,13 @@ void session_free_closed(struct server *server)
     }
 }
 
-/* Takes a session off a queue: to the list of the closed where it was closed meanwhile. */
+/* A session was taken off a queue. False where it was closed meanwhile: the last queue that held it hands it to the
+ * list of the closed. */
 static bool dequeued_alive(struct session *session, unsigned queue_flag)
 {
     session->flags &= ~queue_flag;
     if (!(session->flags & SESSION_CLOSED)) return true;
+    if (session->flags & (SESSION_OUT_QUEUED | SESSION_READY_QUEUED)) return false;
     session->queue_next = session->server->closed;
     session->server->closed = session;
     return false;
@@ -229,7 +234,6 @@ void session_has_output(struct session *session)
 {
     if (session->flags & (SESSION_OUT_QUEUED | SESSION_CLOSED | SESSION_NO_SOCKET)) return;
     session->flags |= SESSION_OUT_QUEUED;
-    if (session->flags & SESSION_READY_QUEUED) return; /* run_unblocked flushes it */
     session->queue_next = session->server->with_output;
     session->server->with_output = session;
 }
@@ -337,63 +341,64 @@ bool session_check_output_limit(struct session *session)
 size_t session_memory(const struct session *session)
 {
     return sizeof *session + session->in.cap + session->out.cap + transactions_memory(session) +
-           pubsub_memory(session);
+           pubsub_memory(session) + blocked_keys_memory(session);
 }
 
 /* ---- blocking --------------------------------------------------------------------------------- */
 
-void session_block(struct session *session, enum session_block why, int64_t until_ms)
+/* Longer than anyone waits, short enough to be added to a clock in microseconds. */
+#define TIMEOUT_MS_MAX (INT64_MAX / 4000)
+
+void session_block(struct session *session, enum session_block why, int64_t timeout_ms)
 {
     struct server *server = session->server;
-    struct session *last = server->blocked == NULL ? NULL : server->blocked->block_prev;
+    struct blocked_list *list = &server->blocked[why];
 
     check(session->block == BLOCK_NONE && why != BLOCK_NONE);
     session->block = why;
-    session->block_until_ms = until_ms;
+    session->block_muted = session->reply.muted;
     session->block_next = NULL;
-    if (last == NULL) {
-        server->blocked = session;
-        session->block_prev = session; /* the head's prev is the tail */
-    } else {
-        last->block_next = session;
-        session->block_prev = last;
-        server->blocked->block_prev = session;
-    }
+    session->block_prev = list->last;
+    if (list->last != NULL) list->last->block_next = session;
+    else list->first = session;
+    list->last = session;
     server->blocked_count++;
+    if (timeout_ms == 0) return;
+    if (timeout_ms > TIMEOUT_MS_MAX) timeout_ms = TIMEOUT_MS_MAX;
+    loop_arm(server->loop, &session->block_timer, timeout_ms * 1000);
+    session->block_has_timeout = true;
+    server->blocked_with_timeout++;
 }
 
 void session_unblock(struct session *session)
 {
     struct server *server = session->server;
+    struct blocked_list *list = &server->blocked[session->block];
 
     check(session->block != BLOCK_NONE);
-    if (session == server->blocked) {
-        server->blocked = session->block_next;
-        if (server->blocked != NULL) server->blocked->block_prev = session->block_prev;
-    } else {
-        session->block_prev->block_next = session->block_next;
-        if (session->block_next != NULL) session->block_next->block_prev = session->block_prev;
-        else server->blocked->block_prev = session->block_prev;
-    }
-    server->blocked_count--;
+    if (session->block == BLOCK_KEYS) blocked_keys_forget(session);
+    if (session->block_prev != NULL) session->block_prev->block_next = session->block_next;
+    else list->first = session->block_next;
+    if (session->block_next != NULL) session->block_next->block_prev = session->block_prev;
+    else list->last = session->block_prev;
+    if (timer_armed(&session->block_timer)) loop_disarm(server->loop, &session->block_timer);
+    if (session->block_has_timeout) server->blocked_with_timeout--;
+    session->block_has_timeout = false;
     session->block = BLOCK_NONE;
+    server->blocked_count--;
     if (session->flags & (SESSION_CLOSED | SESSION_READY_QUEUED | SESSION_NO_SOCKET)) return;
-    if (session->flags & SESSION_OUT_QUEUED) { /* one queue at a time: leave the output queue */
-        struct session **at = &server->with_output;
-        while (*at != session) at = &(*at)->queue_next;
-        *at = session->queue_next;
-    }
-    session->flags |= SESSION_READY_QUEUED | SESSION_OUT_QUEUED;
-    session->queue_next = server->unblocked;
-    server->unblocked = session;
+    session->flags |= SESSION_READY_QUEUED;
+    session->ready_next = NULL;
+    if (server->unblocked == NULL) server->unblocked = session;
+    else server->last_unblocked->ready_next = session;
+    server->last_unblocked = session;
 }
 
 void session_run_unblocked(struct server *server)
 {
     while (server->unblocked != NULL) {
         struct session *session = server->unblocked;
-        server->unblocked = session->queue_next;
-        session->flags &= ~SESSION_OUT_QUEUED;
+        server->unblocked = session->ready_next;
         if (!dequeued_alive(session, SESSION_READY_QUEUED)) continue;
         run_kept_input(session);
         if (!(session->flags & SESSION_CLOSED)) session_has_output(session);

@@ -9,9 +9,9 @@
  * when all is sent. Sessions with output are written once per turn of the loop, before the wait (session_flush_all):
  * what was appended to the journal in the same turn is published before.
  *
- * States: normal; blocked (WAIT, paused, a leased value): its commands stay unexecuted in session->in; closing after
- * the reply; replica (server/replication). A session is freed at the end of the turn in which it was closed, so that
- * pointers on the stack stay valid. Engine thread only. */
+ * States: normal; blocked (a key, WAIT, paused, a leased value): its commands stay unexecuted in session->in; closing
+ * after the reply; replica (server/replication). A session is freed at the end of the turn in which it was closed, so
+ * that pointers on the stack stay valid. Engine thread only. */
 #ifndef PANDO_SERVER_SESSION_H
 #define PANDO_SERVER_SESSION_H
 
@@ -24,6 +24,7 @@ struct server;
 struct peer; /* a replica: server/replication.h */
 struct multi;
 struct subscriptions;
+struct key_wait; /* blocked_keys.h */
 
 enum session_flag {
     SESSION_AUTHENTICATED = 1 << 0,
@@ -46,7 +47,16 @@ enum session_flag {
     SESSION_LOCAL_PEER = 1 << 17,   /* loopback or Unix socket */
 };
 
-enum session_block { BLOCK_NONE, BLOCK_WAIT, BLOCK_PAUSE, BLOCK_LEASE, BLOCK_SHUTDOWN };
+/* Why a session's execution stands still. blocking.h and blocked_keys.h end it. */
+enum session_block {
+    BLOCK_NONE,
+    BLOCK_KEYS, /* BLPOP and the like: until one of its keys has something for it */
+    BLOCK_WAIT,
+    BLOCK_PAUSE,
+    BLOCK_LEASE,
+    BLOCK_SHUTDOWN,
+    BLOCK_REASONS
+};
 
 struct session {
     uint64_t id;
@@ -74,12 +84,16 @@ struct session {
     struct peer *peer;                   /* SESSION_REPLICA, or after REPLCONF */
 
     enum session_block block;
-    struct session *block_next, *block_prev;
-    int64_t block_until_ms; /* 0: for ever */
-    uint64_t wait_offset;   /* WAIT */
+    struct session *block_next, *block_prev; /* of those who are blocked for the same reason */
+    struct timer block_timer;                /* armed where the blocking has a timeout */
+    bool block_has_timeout;
+    bool block_muted;          /* the answer that ends it is silenced: CLIENT REPLY */
+    struct key_wait *key_wait; /* BLOCK_KEYS */
+    uint64_t wait_offset;      /* BLOCK_WAIT */
     int wait_replicas;
     uint64_t write_offset;      /* journal end after this session's last write: WAIT */
-    struct session *queue_next; /* of with_output / closed lists */
+    struct session *queue_next; /* of the with_output or closed list */
+    struct session *ready_next; /* of the unblocked list */
 };
 
 struct session *session_new(struct server *server, int fd, unsigned flags);
@@ -97,8 +111,9 @@ bool session_check_output_limit(struct session *session);
 size_t session_output_bytes(const struct session *session);
 size_t session_memory(const struct session *session); /* tot-mem of CLIENT LIST */
 
-/* Blocks execution of further commands; unblocking queues the session so that what it had sent goes on. */
-void session_block(struct session *session, enum session_block why, int64_t until_ms);
+/* Blocks execution of further commands, for timeout_ms at most (0: without end; blocking.c says what a timeout
+ * answers). Unblocking queues the session, so that what it had sent meanwhile goes on, first come, first served. */
+void session_block(struct session *session, enum session_block why, int64_t timeout_ms);
 void session_unblock(struct session *session);
 void session_run_unblocked(struct server *server);
 

@@ -22,10 +22,8 @@ bool shutdown_would_wait(const struct server *server)
 
 static void answer_waiting(struct server *server, const char *error)
 {
-    for (struct session *session = server->blocked, *next; session != NULL; session = next) {
-        next = session->block_next;
-        if (session->block != BLOCK_SHUTDOWN) continue;
-        session->reply.muted = (session->flags & SESSION_REPLY_OFF) != 0;
+    for (struct session *session; (session = server->blocked[BLOCK_SHUTDOWN].first) != NULL;) {
+        session->reply.muted = session->block_muted;
         reply_error(&session->reply, error);
         session_has_output(session);
         session_unblock(session);

@@ -1,6 +1,7 @@
 #include "server/transactions.h"
 
 #include "base/mem.h"
+#include "base/num.h"
 #include "ds/table.h"
 #include "handlers.h"
 #include "server/dispatch.h"
@@ -194,20 +195,13 @@ void transactions_release(struct session *session)
 void transactions_queue(struct session *session, const struct parsed *request)
 {
     struct multi *multi = session_multi(session);
-    size_t bytes = (size_t)request->argc * sizeof(struct span);
+    size_t bytes;
 
-    for (int i = 0; i < request->argc; i++) bytes += request->argv[i].len;
     if (multi->count == multi->capacity) {
         multi->capacity = multi->capacity == 0 ? 4 : multi->capacity * 2;
         multi->queue = mem_realloc(multi->queue, (size_t)multi->capacity * sizeof *multi->queue);
     }
-    struct span *argv = mem_alloc(bytes);
-    char *at = (char *)(argv + request->argc);
-    for (int i = 0; i < request->argc; i++) {
-        memcpy(at, request->argv[i].ptr, request->argv[i].len);
-        argv[i] = span_of(at, request->argv[i].len);
-        at += request->argv[i].len;
-    }
+    struct span *argv = spans_copy(request->argv, request->argc, &bytes);
     multi->queue[multi->count++] = (struct queued){
         .command = request->command, .argv = argv, .argc = request->argc, .bytes = bytes};
     multi->flags |= request->command->flags;
@@ -222,16 +216,20 @@ uint32_t transactions_queued_flags(const struct session *session)
 bool transactions_would_wait(const struct session *session)
 {
     const struct multi *multi = session->multi;
-    struct store *store = session->server->store;
+    struct server *server = session->server;
+    int db = session->db;
 
     if (multi == NULL || !(multi->flags & CMD_IN_PLACE)) return false;
     for (int i = 0; i < multi->count; i++) {
         const struct queued *queued = &multi->queue[i];
-        int index = queued->command->first_key;
-        if (!(queued->command->flags & CMD_IN_PLACE) || index <= 0 || index >= queued->argc)
-            continue;
-        struct key key = store_key(store, queued->argv[index]);
-        if (store_would_wait(store, session->db, &key)) return true;
+        struct parsed request = {
+            .argv = queued->argv, .argc = queued->argc, .command = queued->command};
+        int64_t selected;
+
+        if (queued->command->run == cmd_select && num_parse_int64(queued->argv[1], &selected) &&
+            selected >= 0 && selected < store_databases(server->store))
+            db = (int)selected;
+        if (dispatch_would_wait(server, db, &request)) return true;
     }
     return false;
 }

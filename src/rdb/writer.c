@@ -222,6 +222,14 @@ void rdb_write_string(struct rdb_writer *writer, struct span bytes)
     write_plain(writer, bytes);
 }
 
+void rdb_write_packed(struct rdb_writer *writer, struct span packed, size_t len)
+{
+    rdb_write_byte(writer, 0xc0 | RDB_FORM_LZF);
+    rdb_write_length(writer, packed.len);
+    rdb_write_length(writer, len);
+    rdb_write_bytes(writer, packed.ptr, packed.len);
+}
+
 void rdb_write_int64_string(struct rdb_writer *writer, int64_t value)
 {
     if (!write_integer_form(writer, value)) {

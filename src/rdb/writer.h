@@ -51,6 +51,8 @@ void rdb_write_length(struct rdb_writer *writer, uint64_t length);
  * characters, 32 bits), LZF where that saves at least four bytes and `compress` is on, else plain.
  * With a sink, long strings that do not seem to pack stay plain: see is_worth_packing. */
 void rdb_write_string(struct rdb_writer *writer, struct span bytes);
+/* A string of `len` bytes that is there as LZF bytes. */
+void rdb_write_packed(struct rdb_writer *writer, struct span packed, size_t len);
 /* What a string in integer encoding becomes: an integer form, or its digits where 32 bits do not
  * hold it. */
 void rdb_write_int64_string(struct rdb_writer *writer, int64_t value);

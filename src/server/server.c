@@ -71,6 +71,7 @@ static void update_settings(const struct config *config, struct value_settings *
         .zset_max_listpack_value = (size_t)config->zset_max_listpack_value,
         .list_max_listpack_size = config->list_max_listpack_size,
         .list_compress_depth = config->list_compress_depth,
+        .list_plain_bytes_min = settings->list_plain_bytes_min,
         .hll_sparse_max_bytes = (size_t)config->hll_sparse_max_bytes,
         .stream_node_max_bytes = (size_t)config->stream_node_max_bytes,
         .stream_node_max_entries = (size_t)config->stream_node_max_entries,

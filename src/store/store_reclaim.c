@@ -45,21 +45,28 @@ uint64_t store_lazyfree_pending(const struct store *store)
     return __atomic_load_n(&store->lazyfree_pending, __ATOMIC_ACQUIRE);
 }
 
+/* Returns whether it went to the reclaimer. */
+static bool free_value(struct store *store, enum encoding encoding, void *value)
+{
+    if (store->reclaim != NULL && value_ops(encoding)->effort(value) > VALUE_EFFORT_LAZY) {
+        hand_over(store, (struct rubbish){.objects = 1, .encoding = encoding, .value = value});
+        return true;
+    }
+    value_drop(encoding, value);
+    return false;
+}
+
+void store_free_value(struct store *store, enum encoding encoding, void *value)
+{
+    if (value != NULL) free_value(store, encoding, value);
+}
+
 void store_free_entry(struct store *store, struct entry *entry, bool lazy)
 {
-    if (__builtin_expect(!entry_has_pointer(entry), 1)) {
-        entry_free_shell(entry);
-        return;
-    }
-    void *value = entry_pointer(entry);
-    enum encoding encoding = entry_encoding(entry);
-    if (store->reclaim != NULL && value_ops(encoding)->effort(value) > VALUE_EFFORT_LAZY) {
-        if (lazy) store->stats.lazyfreed_objects++;
-        hand_over(store, (struct rubbish){.objects = 1, .encoding = encoding, .value = value});
-        entry_free_shell(entry);
-    } else {
-        entry_free(entry);
-    }
+    if (__builtin_expect(entry_has_pointer(entry), 0) &&
+        free_value(store, entry_encoding(entry), entry_pointer(entry)) && lazy)
+        store->stats.lazyfreed_objects++;
+    entry_free_shell(entry);
 }
 
 void store_drop_keyspace(struct store *store, struct keyspace *keyspace, bool lazy)

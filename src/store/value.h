@@ -31,6 +31,7 @@ struct value_settings {
     size_t zset_max_listpack_entries, zset_max_listpack_value;
     int64_t list_max_listpack_size; /* items of a node; -1 to -5: 4, 8, 16, 32, 64 KB */
     int64_t list_compress_depth;    /* nodes at each end that stay plain; 0: all do */
+    size_t list_plain_bytes_min;    /* longer elements are plain nodes; 0: from 1 GB on */
     size_t hll_sparse_max_bytes;
     size_t stream_node_max_bytes, stream_node_max_entries; /* 0: no bound */
     struct hash_secret secret; /* for the tables inside big values: the store's own */

@@ -165,6 +165,9 @@ static inline struct listpack_value quicklist_walk_value(const struct quicklist_
     const struct quicklist_node *node = &walk->at.block->nodes[walk->at.node];
     return (struct listpack_value){(const char *)node->bytes, node->size, 0};
 }
+/* From here on to the first element that is this text; false, and the walk at its end, where there is
+ * none. */
+bool quicklist_walk_find(struct quicklist_walk *walk, struct span text);
 struct span quicklist_walk_text(const struct quicklist_walk *walk,
                                 char scratch[static NUM_INT64_CHARS]);
 

@@ -72,6 +72,21 @@ bool quicklist_walk_node(struct quicklist_walk *walk, bool forward)
     return true;
 }
 
+bool quicklist_walk_find(struct quicklist_walk *walk, struct span text)
+{
+    do {
+        if (walk->lp != NULL) {
+            size_t found = listpack_find(walk->lp, walk->at.item, text, 0);
+            walk->at.item = found;
+            if (found != 0) return true;
+        } else {
+            struct listpack_value value = quicklist_walk_value(walk);
+            if (span_equal(span_of(value.ptr, value.len), text)) return true;
+        }
+    } while (quicklist_walk_node(walk, true));
+    return false;
+}
+
 void quicklist_walk_close(struct quicklist_walk *walk)
 {
     mem_free(walk->unpacked);

@@ -204,6 +204,8 @@ void store_move(struct store *store, int from_db, const struct key *from, int to
                 const struct key *to, struct event from_event, struct event to_event);
 /* A further event of a change that has just passed the door: SET with EX says "set", then "expire". */
 void store_tell_event(struct store *store, int db, struct event event, struct span name);
+/* A key counts as changed, to watchers and tracking, though it is as it was: LTRIM that trims nothing. */
+void store_tell_changed(struct store *store, int db, struct span name);
 /* Sets the access clock of an existing key: RESTORE IDLETIME/FREQ. */
 void store_set_clock(struct store *store, int db, const struct key *key, uint32_t clock);
 

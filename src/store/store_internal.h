@@ -83,9 +83,6 @@ static inline void take_bucket(struct keyspace *keyspace, size_t index)
 {
     if (__builtin_expect(keyspace->observer != NULL, 0)) snapshot_take_bucket(keyspace, index);
 }
-/* Tells the observers. */
-void store_tell_changed(struct store *store, int db, struct span name);
-
 /* ---- store_reclaim.c ------------------------------------------------------------------------- */
 
 /* Frees an entry, its value through the reclaimer where freeing it is work; `lazy`: counted as

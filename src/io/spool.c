@@ -74,6 +74,7 @@ void spool_trim(struct spool *spool, uint64_t offset)
     spool_lock(spool);
     if (offset > spool->keep_from) spool->keep_from = offset;
     spool_collect(spool, SPOOL_BLOCKS_PER_CALL);
+    disk_spill(spool);
     spool_unlock(spool);
 }
 
@@ -83,6 +84,7 @@ void spool_release_head(struct spool *spool)
     spool->keep_head = false;
     spool->keep_from = UINT64_MAX;
     spool_collect(spool, SPOOL_BLOCKS_PER_CALL);
+    disk_spill(spool);
     spool_unlock(spool);
 }
 
@@ -110,6 +112,8 @@ struct spool *spool_new(const struct spool_options *options)
     spool->worker = options->worker;
     spool->block_bytes = options->block_bytes != 0 ? options->block_bytes : BLOCK_BYTES;
     spool->file_wrap = options->file_wrap != 0 ? options->file_wrap : FILE_WRAP;
+    spool->room = options->room;
+    if (spool->room != NULL) spool_room_hold(spool->room);
     set_limits(spool, options->memory_bytes_max, options->disk_bytes_max);
     spool->refs = 1;
     spool->head = spool->end = spool->keep_from = options->start;
@@ -135,6 +139,7 @@ void spool_unref_unlock(struct spool *spool)
     check(spool->memory == 0);
     pthread_mutex_destroy(&spool->lock);
     pthread_cond_destroy(&spool->grew);
+    spool_room_drop(spool->room);
     mem_free(spool->ring);
     mem_free(spool->dir);
     mem_free(spool);
@@ -158,6 +163,14 @@ void spool_set_limits(struct spool *spool, size_t memory_bytes_max, uint64_t dis
     spool_unlock(spool);
 }
 
+void spool_try_again(struct spool *spool)
+{
+    spool_lock(spool);
+    spool->disk.retry_memory = 0;
+    disk_spill(spool);
+    spool_unlock(spool);
+}
+
 /* ---- figures --------------------------------------------------------------------------------- */
 
 #define LOCKED(spool, type, expression)                                                            \
@@ -176,7 +189,8 @@ bool spool_finished(const struct spool *spool)
 
 enum err spool_failed(const struct spool *spool)
 {
-    LOCKED(spool, enum err, spool->disk.failed);
+    LOCKED(spool, enum err,
+           memory_needed(spool) > spool->memory_bytes_max ? spool->disk.failed : OK);
 }
 
 unsigned spool_pressure(const struct spool *spool)
@@ -184,7 +198,7 @@ unsigned spool_pressure(const struct spool *spool)
     LOCKED(spool, unsigned,
            spool->memory_bytes_max == 0
                ? 0
-               : (unsigned)((double)spool->memory * 100 / (double)spool->memory_bytes_max));
+               : (unsigned)((double)memory_needed(spool) * 100 / (double)spool->memory_bytes_max));
 }
 
 uint64_t spool_head(const struct spool *spool)

@@ -17,9 +17,9 @@
  * The producer never waits, neither for a cursor nor for the disk. So memory can stand above the
  * bound by what was appended while the worker wrote; spool_pressure() tells, and a producer that
  * can pause (the snapshot's walker) does so while it is high. Where the disk takes no more (ENOSPC,
- * EIO, disk_bytes_max), everything stays in memory, spool_failed() says why, and the owner decides
- * which reader has to go. Nothing held is ever lost or skipped. Writing is tried again when
- * something was released, and each time memory has grown by another eighth of its bound.
+ * EIO, disk_bytes_max, the shared room), everything stays in memory, spool_failed() says why, and the
+ * owner decides which reader has to go. Nothing held is ever lost or skipped. Writing is tried again
+ * when something was released, and each time memory has grown by another eighth of its bound.
  *
  * Disk. Space below the head is given back by punching holes; a drained file is truncated.
  *
@@ -37,6 +37,7 @@
 
 #include "base/err.h"
 #include "base/span.h"
+#include "io/spool_room.h"
 #include "io/worker.h"
 
 #include <stdint.h>
@@ -50,6 +51,8 @@ struct spool_options {
     const char *dir;         /* for the file; made when first needed, 0700 */
     size_t memory_bytes_max; /* 0: everything stays in memory; less than 4 blocks means 4 blocks */
     uint64_t disk_bytes_max; /* 0: the file system less the larger of 10% and 1 GB */
+    struct spool_room *room; /* shared with other spools: counts against its bound too, which, where
+                              * it has one, stands in the place of the file system's; or NULL */
     struct worker *worker;   /* does the file's I/O and outlives the spool; NULL: it is done in the
                               * caller's thread (tests, simulation) */
     uint64_t start;          /* absolute offset of the first byte */
@@ -68,11 +71,14 @@ void spool_set_limits(struct spool *spool, size_t memory_bytes_max, uint64_t dis
 void spool_append(struct spool *spool, const void *ptr, size_t len);
 void spool_finish(struct spool *spool); /* no more bytes will come: cursors reach an end */
 bool spool_finished(const struct spool *spool);
-/* OK, or since the disk part could not grow: ERR_LIMIT (its bound or ENOSPC) or ERR_IO. OK again
- * when a write succeeded or memory is within its bound. */
+/* OK, or since the disk part could not grow: ERR_LIMIT (a bound, or ENOSPC) or ERR_IO. OK again when
+ * a write succeeded, when something was released, so that another try is due, or when what has to
+ * be kept fits into memory. */
 enum err spool_failed(const struct spool *spool);
-/* Memory in use as a percentage of its bound (0 without one). Over 100 while the worker is behind;
- * a producer that can pause does so from 150 on. */
+/* There may be room that this spool did not release itself: a write that failed is tried again now. */
+void spool_try_again(struct spool *spool);
+/* Memory that is needed as a percentage of its bound (0 without one). Over 100 while the worker is
+ * behind; a producer that can pause does so from 150 on. */
 unsigned spool_pressure(const struct spool *spool);
 
 uint64_t spool_head(const struct spool *spool);        /* oldest byte still held */

@@ -92,7 +92,8 @@ static void return_borrowed(struct spool_cursor *cursor)
     cursor->borrowed_count = 0;
 }
 
-/* A cursor left `from`. Only the lowest ones can hold the head back, and only by whole blocks. */
+/* A cursor left `from`. Only the lowest ones can hold the head back, and only by whole blocks. What is
+ * released may be room that a failed write waits for. */
 static void moved(struct spool *spool, uint64_t from, bool closed, uint64_t to)
 {
     uint64_t block = from - from % spool->block_bytes;
@@ -101,6 +102,7 @@ static void moved(struct spool *spool, uint64_t from, bool closed, uint64_t to)
     if (!closed && to - block < spool->block_bytes) return;
     find_cursors_min(spool);
     spool_collect(spool, SPOOL_BLOCKS_PER_CALL);
+    disk_spill(spool);
 }
 
 void spool_close(struct spool_cursor *cursor)

@@ -50,7 +50,8 @@ struct write_job {
     uint64_t base, start;
     size_t bytes;
     uint64_t bytes_max; /* what the file may grow by */
-    bool by_free_space; /* and by no more than the file system can spare */
+    bool own_bound;     /* it has one of its own */
+    bool took;          /* `bytes` of the shared room */
     int count;
     struct block *blocks[WRITE_BLOCKS_MAX];
 };
@@ -78,13 +79,25 @@ static int write_blocks(struct write_job *job, int fd)
     return 0;
 }
 
+/* Whether the bounds allow it: the spool's own, the shared one, and without any what the file system
+ * can spare. */
+static bool within_bounds(struct write_job *job)
+{
+    struct spool *spool = job->spool;
+    bool bounded = job->own_bound || (spool->room != NULL && spool_room_max(spool->room) != 0);
+
+    if (job->bytes > job->bytes_max) return false;
+    if (!bounded && job->bytes > file_system_allowance(spool->dir)) return false;
+    job->took = spool->room != NULL && spool_room_take(spool->room, job->bytes);
+    return spool->room == NULL || job->took;
+}
+
 /* Opens the file when first needed and looks whether there is room. 0 or -errno. */
 static int prepare(struct write_job *job)
 {
     struct spool *spool = job->spool;
     int fd, error;
 
-    if (job->bytes > job->bytes_max) return -ENOSPC;
     if (spool->disk.fd < 0) { /* this thread alone sets it */
         error = file_make_folder(spool->dir);
         if (error != 0) return error;
@@ -94,8 +107,7 @@ static int prepare(struct write_job *job)
         spool->disk.fd = fd;
         spool_unlock(spool);
     }
-    if (job->by_free_space && job->bytes > file_system_allowance(spool->dir)) return -ENOSPC;
-    return 0;
+    return within_bounds(job) ? 0 : -ENOSPC;
 }
 
 static void note_failure(struct spool *spool, int error)
@@ -103,9 +115,10 @@ static void note_failure(struct spool *spool, int error)
     struct disk *disk = &spool->disk;
     bool full = error == -ENOSPC || error == -EDQUOT || error == -EFBIG;
 
-    if (disk->failed == OK)
+    if (!disk->told)
         log_warning("Writing a spool file in %s failed: %s; its bytes stay in memory", spool->dir,
                     strerror(-error));
+    disk->told = true;
     disk->failed = full ? ERR_LIMIT : ERR_IO;
     disk->retry_memory = spool->memory + spool->memory_bytes_max / 8;
 }
@@ -118,11 +131,13 @@ static void write_work(void *context)
 
     error = prepare(job);
     if (error == 0) error = write_blocks(job, spool->disk.fd);
+    if (error != 0 && job->took) spool_room_give(spool->room, job->bytes);
     spool_lock(spool);
     spool->disk.writing = false;
     if (error == 0) {
         spool->disk.end = job->start + job->bytes;
         spool->disk.failed = OK;
+        spool->disk.told = false;
         while (spool->ring_count > 0 && memory_start(spool) < spool->disk.end)
             ring_drop_first(spool);
     } else {
@@ -150,12 +165,15 @@ static struct write_job *pick(struct spool *spool)
     /* The last block still grows. */
     if (wanted > spool->ring_count - 1) wanted = spool->ring_count - 1;
     if (wanted > WRITE_BLOCKS_MAX) wanted = WRITE_BLOCKS_MAX;
-    job->by_free_space = spool->disk_bytes_max == 0;
+    job->own_bound = spool->disk_bytes_max != 0;
+    job->took = false;
     job->bytes_max = spool->file_wrap;
-    if (spool->disk_bytes_max != 0 && spool->disk_bytes_max < job->bytes_max)
+    if (job->own_bound && spool->disk_bytes_max < job->bytes_max)
         job->bytes_max = spool->disk_bytes_max;
     used = disk->end - disk->punched;
     job->bytes_max = job->bytes_max > used ? job->bytes_max - used : 0;
+    if (spool->room != NULL && spool_room_left(spool->room) < job->bytes_max)
+        job->bytes_max = spool_room_left(spool->room);
     /* What fits; at least one block, whose failure is the answer. */
     if (wanted > job->bytes_max / spool->block_bytes) wanted = job->bytes_max / spool->block_bytes;
     if (wanted == 0) wanted = 1;
@@ -197,7 +215,8 @@ void disk_spill(struct spool *spool)
 
 struct hole_job {
     struct spool *spool;
-    uint64_t base, from, to; /* from == to: everything */
+    uint64_t base, from, to;
+    bool all; /* nothing else is in the file: it is cut to nothing */
 };
 
 static void hole_work(void *context)
@@ -205,52 +224,53 @@ static void hole_work(void *context)
     struct hole_job *job = context;
     struct spool *spool = job->spool;
     uint64_t at = job->from, position;
-    bool cannot = false;
+    bool cannot = job->all && ftruncate(spool->disk.fd, 0) != 0;
 
-    if (job->from == job->to && ftruncate(spool->disk.fd, 0) != 0) cannot = true;
-    while (at < job->to && !cannot) {
+    while (!job->all && at < job->to && !cannot) {
         size_t step = piece(spool->file_wrap, job->base, at, job->to - at, &position);
         cannot = file_punch(spool->disk.fd, position, step) == -EOPNOTSUPP;
         at += step;
     }
+    if (spool->room != NULL) spool_room_give(spool->room, job->to - job->from);
     spool_lock(spool);
     if (cannot) spool->disk.cannot_punch = true;
     spool_unref_unlock(spool);
     mem_free(job);
 }
 
-static void submit_hole(struct spool *spool, uint64_t from, uint64_t to)
+/* Gives back the file's part below `to`. Submitted in order, the hole is there before the next
+ * write, which is worth a try even where the last one failed. */
+static void submit_hole(struct spool *spool, uint64_t to, bool all)
 {
+    struct disk *disk = &spool->disk;
     struct hole_job *job = mem_alloc(sizeof *job);
 
-    *job = (struct hole_job){spool, spool->disk.base, from, to};
+    *job = (struct hole_job){spool, disk->base, disk->punched, to, all};
+    disk->punched = to;
+    disk->failed = OK;
     submit(spool, hole_work, NULL, job);
 }
 
 void disk_released(struct spool *spool)
 {
     struct disk *disk = &spool->disk;
-    uint64_t from, to, step = PUNCH_STEP;
+    uint64_t step = PUNCH_STEP;
 
     if (!in_use(spool)) return;
     if (spool->head >= disk->end) {
-        if (disk->writing) return; /* the write goes behind what stands there; then again */
-        disk->punched = disk->end;
-        disk->retry_memory = 0;
-        submit_hole(spool, 0, 0);
+        /* A write goes behind what stands there; then again. */
+        if (!disk->writing) submit_hole(spool, disk->end, true);
         return;
     }
     if (step > spool->file_wrap / 8) step = spool->file_wrap / 8;
+    if (disk->failed != OK && step > 4 * spool->block_bytes) step = 4 * spool->block_bytes;
     if (disk->cannot_punch || spool->head < disk->punched + step + PUNCH_ALIGN) return;
-    to = spool->head - (spool->head - disk->base) % PUNCH_ALIGN;
-    disk->retry_memory = 0;
-    from = disk->punched;
-    disk->punched = to;
-    submit_hole(spool, from, to);
+    submit_hole(spool, spool->head - (spool->head - disk->base) % PUNCH_ALIGN, false);
 }
 
 void disk_close(struct spool *spool)
 {
+    if (spool->room != NULL) spool_room_give(spool->room, spool->disk.end - spool->disk.punched);
     if (spool->disk.fd >= 0) close(spool->disk.fd);
 }
 

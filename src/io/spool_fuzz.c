@@ -36,6 +36,7 @@ static uint8_t byte_at(uint64_t offset)
 struct model {
     uint64_t end, keep_from;
     bool keep_head, finished;
+    struct spool_room *room;
     struct spool_cursor *cursors[CURSORS_MAX];
     uint64_t positions[CURSORS_MAX];
 };
@@ -151,6 +152,10 @@ static void step(struct spool *spool, struct model *model, struct input *input)
     case 11:
         if (model->cursors[i] != NULL) read_wait(model, i, 1 + (arg & 4095));
         break;
+    case 12:
+        spool_room_set_max(model->room, arg % 4 == 0 ? 0 : 1 + arg % 8192);
+        spool_try_again(spool);
+        break;
     default:
         if (model->cursors[i] != NULL) peek(model, i, 1 + arg, arg >> 3);
     }
@@ -169,6 +174,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     options.memory_bytes_max = take16(&input);
     options.disk_bytes_max = take(&input) % 2 == 0 ? 0 : take16(&input) * 16;
     options.file_wrap = 65536;
+    options.room = model.room = spool_room_new(take16(&input));
     spool = spool_new(&options);
     while (input.at < input.end) {
         step(spool, &model, &input);
@@ -179,8 +185,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check(spool_end(spool) == model.end && spool_head(spool) <= needed(&model));
         check(spool_head(spool) + options.block_bytes > needed(&model));
         check(spool_disk(spool) <= options.file_wrap);
+        check(spool_disk(spool) == spool_room_used(model.room));
     }
     for (int i = 0; i < CURSORS_MAX; i++) spool_close(model.cursors[i]);
     spool_free(spool);
+    check(spool_room_used(model.room) == 0);
+    spool_room_drop(model.room);
     return 0;
 }

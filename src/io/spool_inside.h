@@ -51,7 +51,8 @@ struct disk {
     uint64_t punched;    /* space below was given back */
     bool writing;        /* a write is under way; one at a time */
     bool cannot_punch;   /* the file system has no holes */
-    enum err failed;     /* of the last write */
+    enum err failed;     /* of the last write; OK again when another try is due */
+    bool told;           /* the log was told of the failure */
     size_t retry_memory; /* after a failure: try again beyond this much memory, or when released */
 };
 
@@ -60,6 +61,7 @@ struct spool {
     struct worker *worker;
     size_t block_bytes;
     uint64_t file_wrap;
+    struct spool_room *room; /* or NULL */
 
     pthread_mutex_t lock;
     pthread_cond_t grew; /* more bytes, the end, or cancelled */
@@ -92,6 +94,15 @@ static inline struct block *ring_at(const struct spool *spool, size_t index)
 static inline uint64_t memory_start(const struct spool *spool)
 {
     return spool->ring_count > 0 ? ring_at(spool, 0)->start : spool->end;
+}
+
+/* Memory that something still needs: all but the blocks below the head that are not freed yet. */
+static inline size_t memory_needed(const struct spool *spool)
+{
+    uint64_t start = memory_start(spool);
+    size_t done = spool->head > start ? (size_t)((spool->head - start) / spool->block_bytes) : 0;
+
+    return spool->memory - done * (sizeof(struct block) + spool->block_bytes);
 }
 
 /* Const: figures lock too. */

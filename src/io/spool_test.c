@@ -200,27 +200,84 @@ Test(spool, disk_space_returns_while_the_cursor_goes_on)
 Test(spool, a_full_disk_is_told_and_nothing_is_lost)
 {
     struct spool *spool = spool_new(&(struct spool_options){.dir = dir,
-                                                            .memory_bytes_max = 8 * BLOCK,
-                                                            .disk_bytes_max = 50 * BLOCK,
+                                                            .memory_bytes_max = 200 * BLOCK,
+                                                            .disk_bytes_max = 300 * BLOCK,
                                                             .block_bytes = BLOCK});
     struct spool_cursor *cursor = spool_open(spool, 0);
     enum spool_read last;
 
     spool_trim(spool, UINT64_MAX);
-    append(spool, 40 * BLOCK);
+    append(spool, 400 * BLOCK);
     cr_assert_eq(spool_failed(spool), OK);
-    append(spool, 60 * BLOCK);
+    append(spool, 600 * BLOCK);
     cr_assert_eq(spool_failed(spool), ERR_LIMIT);
     cr_assert_gt(spool_pressure(spool), 200);
-    cr_assert_leq(spool_disk(spool), 50 * BLOCK);
+    cr_assert_leq(spool_disk(spool), 300 * BLOCK);
     cr_assert_eq(spool_head(spool), 0);
-    cr_assert_eq(read_some(cursor, 90 * BLOCK, &last), 90 * BLOCK);
-    append(spool, 40 * BLOCK); /* there is room again */
+    cr_assert_eq(read_some(cursor, 700 * BLOCK, &last), 700 * BLOCK); /* there is room again */
     cr_assert_eq(spool_failed(spool), OK);
     cr_assert_leq(spool_pressure(spool), 100);
-    cr_assert_eq(read_some(cursor, UINT64_MAX, &last), 50 * BLOCK);
+    append(spool, 50 * BLOCK);
+    cr_assert_eq(spool_failed(spool), OK);
+    cr_assert_eq(read_some(cursor, UINT64_MAX, &last), 350 * BLOCK);
     spool_close(cursor);
     spool_free(spool);
+}
+
+/* A disk that is full of this spool's own bytes: what its reader is done with goes at once, not in
+ * the large steps that are right while there is room. */
+Test(spool, on_a_full_disk_the_reader_makes_room_block_by_block)
+{
+    struct spool *spool = spool_new(&(struct spool_options){.dir = dir,
+                                                            .memory_bytes_max = 200 * BLOCK,
+                                                            .disk_bytes_max = 300 * BLOCK,
+                                                            .block_bytes = BLOCK});
+    struct spool_cursor *cursor = spool_open(spool, 0);
+    enum spool_read last;
+
+    spool_trim(spool, UINT64_MAX);
+    append(spool, 520 * BLOCK);
+    cr_assert_eq(spool_failed(spool), ERR_LIMIT);
+    size_t before = spool_memory(spool);
+    read_some(cursor, 16 * BLOCK, &last);
+    cr_assert_leq(spool_memory(spool) - 2 * 64 * BLOCK,
+                  before - 8 * BLOCK); /* reading ahead counts */
+    cr_assert_leq(spool_disk(spool), 300 * BLOCK);
+    spool_close(cursor);
+    spool_free(spool);
+}
+
+Test(spool, a_shared_bound_counts_what_all_have_written)
+{
+    struct spool_room *room = spool_room_new(100 * BLOCK);
+    struct spool_options options = {
+        .dir = dir, .memory_bytes_max = 8 * BLOCK, .block_bytes = BLOCK, .room = room};
+    struct spool *a = spool_new(&options), *b = spool_new(&options);
+    struct spool_cursor *of_a = spool_open(a, 0), *of_b = spool_open(b, 0);
+    enum spool_read last;
+
+    append(a, 80 * BLOCK);
+    cr_assert_eq(spool_failed(a), OK);
+    cr_assert_eq(spool_room_used(room), spool_disk(a));
+    append(b, 80 * BLOCK);
+    cr_assert_eq(spool_failed(b), ERR_LIMIT);
+    cr_assert_leq(spool_room_used(room), 100 * BLOCK);
+    cr_assert_eq(spool_room_used(room), spool_disk(a) + spool_disk(b));
+    /* Another's room is not noticed by itself. */
+    spool_close(of_a);
+    spool_free(a);
+    cr_assert_eq(spool_failed(b), ERR_LIMIT);
+    spool_try_again(b);
+    cr_assert_eq(spool_failed(b), OK);
+    cr_assert_eq(read_some(of_b, UINT64_MAX, &last), 80 * BLOCK);
+    spool_trim(b, UINT64_MAX);
+    cr_assert_eq(spool_room_used(room), 0);
+    spool_room_set_max(room, 1);
+    append(b, 20 * BLOCK);
+    cr_assert_eq(spool_failed(b), ERR_LIMIT);
+    spool_close(of_b);
+    spool_free(b);
+    spool_room_drop(room);
 }
 
 Test(spool, a_disk_that_cannot_be_written_is_told_and_nothing_is_lost)

@@ -21,7 +21,8 @@ struct sample {
 struct journal {
     char *dir;
     struct worker *worker;
-    uint64_t backlog_bytes, disk_bytes_max;
+    uint64_t backlog_bytes;
+    struct spool_room *room; /* the owner's, who outlives us; or NULL */
     size_t memory_bytes_max;
     void (*hex)(void *context, char *out, size_t len);
     void *hex_context;
@@ -73,7 +74,7 @@ static void restart(struct journal *journal, uint64_t end, bool active)
     journal->spool = spool_new(&(struct spool_options){
         .dir = journal->dir,
         .memory_bytes_max = memory_max(journal),
-        .disk_bytes_max = journal->disk_bytes_max,
+        .room = journal->room,
         .worker = journal->worker,
         .start = end,
     });
@@ -91,7 +92,7 @@ struct journal *journal_new(const struct journal_options *options)
     journal->worker = options->worker;
     journal->backlog_bytes = options->backlog_bytes;
     journal->memory_bytes_max = options->memory_bytes_max;
-    journal->disk_bytes_max = options->disk_bytes_max;
+    journal->room = options->room;
     journal->hex = options->hex;
     journal->hex_context = options->hex_context;
     journal_new_history(journal);
@@ -111,7 +112,7 @@ void journal_set_backlog(struct journal *journal, uint64_t bytes)
 {
     journal->backlog_bytes = bytes;
     if (journal->spool == NULL) return;
-    spool_set_limits(journal->spool, memory_max(journal), journal->disk_bytes_max);
+    spool_set_limits(journal->spool, memory_max(journal), 0);
     journal_trim(journal);
 }
 
@@ -119,7 +120,7 @@ void journal_set_memory_max(struct journal *journal, size_t bytes)
 {
     journal->memory_bytes_max = bytes;
     if (journal->spool == NULL) return;
-    spool_set_limits(journal->spool, memory_max(journal), journal->disk_bytes_max);
+    spool_set_limits(journal->spool, memory_max(journal), 0);
 }
 
 /* ---- identity -------------------------------------------------------------------------------- */
@@ -359,6 +360,16 @@ uint64_t journal_disk(const struct journal *journal)
 enum err journal_failed(const struct journal *journal)
 {
     return journal->spool != NULL ? spool_failed(journal->spool) : OK;
+}
+
+bool journal_over_memory(const struct journal *journal)
+{
+    return journal->spool != NULL && spool_pressure(journal->spool) > 100;
+}
+
+void journal_try_again(struct journal *journal)
+{
+    if (journal->spool != NULL) spool_try_again(journal->spool);
 }
 
 enum journal_resume journal_can_resume(const struct journal *journal, const char *id,

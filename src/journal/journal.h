@@ -39,7 +39,7 @@ struct journal_options {
     uint64_t backlog_bytes;  /* repl-backlog-size */
     size_t memory_bytes_max; /* ceiling for held bytes in memory, raised to hold the backlog; 0:
                                 none */
-    uint64_t disk_bytes_max; /* 0: by free space, see spool */
+    struct spool_room *room; /* the bound on disk, shared with snapshots; NULL: by free space */
     /* Digits for ids; NULL: random_hex. For simulations, which replay from a seed. */
     void (*hex)(void *context, char *out, size_t len);
     void *hex_context;
@@ -115,6 +115,11 @@ uint64_t journal_disk(const struct journal *journal);
 /* OK, or since the disk takes no more: ERR_LIMIT or ERR_IO. Then memory is over its ceiling, and
  * the reader with the lowest position (spool_position) is the one to drop. */
 enum err journal_failed(const struct journal *journal);
+/* Whether what has to be held is more than memory may hold: a moment while the disk is written, and
+ * for as long as it takes no more. */
+bool journal_over_memory(const struct journal *journal);
+/* There may be room that the journal did not release itself: tries to write again. */
+void journal_try_again(struct journal *journal);
 
 enum journal_resume {
     JOURNAL_RESUME_OK,

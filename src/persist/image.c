@@ -129,14 +129,12 @@ static void tell(struct image *image)
         worker_tell(image->thread, call_ready, image);
 }
 
-/* Memory stays bounded because the encoder stands still while the disk is behind. Where the disk
- * takes no more, nothing is kept for late readers, and the encoder goes at the pace of the slowest
- * reader. Nobody tells when the pressure is gone, so it looks every few milliseconds; abort wakes
- * it. */
+/* Memory stays bounded because the encoder stands still while the disk is behind, and where it takes
+ * no more until readers have made room. Nobody tells when the pressure is gone, so it looks every
+ * few milliseconds; abort wakes it. */
 static void wait_for_room(struct image *image)
 {
     while (!image->stop && spool_pressure(image->rdb) >= PRESSURE_HIGH) {
-        if (spool_failed(image->rdb) != OK) spool_release_head(image->rdb);
         pthread_mutex_lock(&image->lock);
         if (!image->stop) clock_wait_us(&image->stopping, &image->lock, PRESSURE_WAIT_US);
         pthread_mutex_unlock(&image->lock);
@@ -279,18 +277,19 @@ static void keep_options(struct image *image, const struct image_options *option
     kept->functions = functions;
 }
 
-/* The encoder's thread has ended its job; nothing of it comes after this. */
+/* The encoder's thread has ended its job; nothing of it comes after this. `running` keeps the image
+ * until the owner has been told, who may let go of it right then. */
 static void on_encoder_done(void *context)
 {
     struct image *image = context;
 
-    image->running = false;
     let_options_go(&image->options);
     if (image->state == IMAGE_MAKING) {
         if (image->encoder_result == OK) image->state = IMAGE_COMPLETE;
         else image_abort(image, "the record spool cannot be read");
     }
     if (!image->released && image->ready != NULL) image->ready(image->context);
+    image->running = false;
     free_if_idle(image);
 }
 
@@ -302,11 +301,13 @@ struct image *image_start(struct store *store, const struct image_options *optio
         .dir = options->dir,
         .memory_bytes_max = options->dir != NULL ? IMAGE_RECORDS_MEMORY : 0,
         .worker = options->worker,
+        .room = options->room,
     };
     struct spool_options rdb = {
         .dir = options->dir,
         .memory_bytes_max = options->dir != NULL ? IMAGE_RDB_MEMORY : 0,
         .worker = options->worker,
+        .room = options->room,
         .keep_head = true, /* until the first reader is there, at least */
     };
 
@@ -398,7 +399,8 @@ enum image_walk image_walk(struct image *image, struct image_budget budget)
 {
     if (image->state == IMAGE_FAILED) return IMAGE_STOPPED;
     if (spool_failed(image->records) != OK && spool_pressure(image->records) > PRESSURE_HOPELESS) {
-        image_abort(image, "no room for the snapshot's spool file");
+        image_abort(image, "no room for the snapshot's spool file, and too many keys changed "
+                           "while it was made");
         return IMAGE_STOPPED;
     }
     if (image->snapshot == NULL) return IMAGE_WALKED;
@@ -480,4 +482,24 @@ void image_close(struct image *image, struct spool_cursor *cursor)
 void image_release_head(struct image *image)
 {
     spool_release_head(image->rdb);
+}
+
+/* ---- room ----------------------------------------------------------------------------------- */
+
+bool image_short_of_room(const struct image *image)
+{
+    return image->state == IMAGE_MAKING && spool_failed(image->rdb) != OK &&
+           spool_pressure(image->rdb) >= PRESSURE_HIGH;
+}
+
+void image_try_again(struct image *image)
+{
+    spool_try_again(image->records);
+    spool_try_again(image->rdb);
+}
+
+bool image_door_is_full(const struct image *image)
+{
+    return image->snapshot != NULL && spool_failed(image->records) != OK &&
+           spool_pressure(image->records) >= PRESSURE_HIGH;
 }

@@ -13,7 +13,8 @@
  * the walker never fills the record spool; the door always may. The encoder in turn pauses while
  * the disk cannot take the RDB bytes as fast as they are made. So memory stays bounded by
  * IMAGE_RECORDS_MEMORY + IMAGE_RDB_MEMORY plus one value's packing, and what is over is in unlinked
- * files.
+ * files. Where the disk takes no more, the encoder goes on at the pace at which readers make room,
+ * and the owner is asked to help (image_short_of_room); only what the door adds can end the image.
  *
  * States:   making --image_walk, encoder--> complete
  *              \--image_abort, a spool that cannot grow--> failed
@@ -46,7 +47,8 @@ enum image_clock {
 struct image_options { /* everything is copied */
     const char *dir;   /* for the spool files: the node's own folder; NULL: all stays in memory */
     struct loop *loop; /* NULL with inline_encoder */
-    struct worker *worker; /* writes spool files; NULL with inline_encoder */
+    struct worker *worker;   /* writes spool files; NULL with inline_encoder */
+    struct spool_room *room; /* the bound on disk, shared with the log; NULL: by free space */
     bool inline_encoder;
     bool compress, checksum; /* rdbcompression, rdbchecksum */
     bool keep_head;          /* late readers start at the first byte until image_release_head */
@@ -110,6 +112,15 @@ struct spool *image_spool(const struct image *image);
 struct spool_cursor *image_open(struct image *image, uint64_t offset); /* NULL where that is gone */
 void image_close(struct image *image, struct spool_cursor *cursor);
 void image_release_head(struct image *image); /* no more late readers */
+/* Whether the image is being made and stands still because neither memory nor disk can take more of
+ * it. Readers that go on make room, unless the first bytes are kept for late ones: the owner lets go
+ * of the head, and of readers that hold the others back. */
+bool image_short_of_room(const struct image *image);
+/* There may be room that the image did not release itself: tries to write again. */
+void image_try_again(struct image *image);
+/* Whether the door should be spared: pre-images are more than memory and disk can take. What is
+ * beyond a multiple of that ends the image. */
+bool image_door_is_full(const struct image *image);
 
 /* Stops making it; readers get an error once they have read what is there. No effect on a complete
  * image. */

@@ -8,6 +8,7 @@
 #include "persist/rdb_file.h"
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -460,23 +461,109 @@ Test(image, an_aborted_image_fails_its_saver_and_lets_values_go)
     world_release(&world);
 }
 
-Test(image, memory_stays_bounded_when_nobody_reads)
+/* What a driver does that hears of a failed image: it lets go in the middle of `ready`. */
+struct owner {
+    struct image *image;
+    int told;
+};
+
+static void let_go_when_failed(void *context)
+{
+    struct owner *owner = context;
+
+    owner->told++;
+    if (owner->image == NULL || image_state(owner->image) != IMAGE_FAILED) return;
+    image_release(owner->image);
+    owner->image = NULL;
+}
+
+Test(image, an_owner_may_let_go_while_it_is_told)
 {
     struct world world;
-    char *value = mem_alloc(50000), name[20];
+    struct owner owner = {0};
     int before;
-    uint64_t state = 1;
 
     world_init(&world);
     before = threads();
-    for (int i = 0; i < 1000; i++) { /* 50 MB that LZF cannot pack */
-        for (int at = 0; at < 50000; at++) {
+    fill(&world);
+    struct image_options options = options_of(&world, false);
+    options.ready = let_go_when_failed;
+    options.context = &owner;
+    owner.image = image_start(world.store, &options);
+    image_abort(owner.image, "no room");
+    while (owner.image != NULL) loop_turn(world.loop, 100000);
+    cr_assert_gt(owner.told, 0);
+    while (threads() > before) loop_turn(world.loop, 1000);
+    world_release(&world);
+}
+
+/* Values that LZF cannot pack. */
+static void fill_with_noise(struct world *world, int count, size_t len)
+{
+    char *value = mem_alloc(len), name[20];
+    uint64_t state = 1;
+
+    for (int i = 0; i < count; i++) {
+        for (size_t at = 0; at < len; at++) {
             state = state * 6364136223846793005u + 1442695040888963407u;
             value[at] = (char)(state >> 56);
         }
         snprintf(name, sizeof name, "key:%d", i);
-        put(&world, 0, name, span_of(value, 50000), TTL_CLEAR);
+        put(world, 0, name, span_of(value, len), TTL_CLEAR);
     }
+    mem_free(value);
+}
+
+Test(image, without_room_it_stands_still_until_its_reader_makes_some)
+{
+    struct world world;
+    struct spool_room *room = spool_room_new(1); /* nothing fits */
+    struct image_progress progress;
+    int before;
+
+    world_init(&world);
+    before = threads();
+    fill_with_noise(&world, 800, 50000); /* 40 MB */
+    struct image_options options = options_of(&world, false);
+    options.room = room;
+    struct image *image = image_start(world.store, &options);
+    while (!image_short_of_room(image))
+        if (image_walk(image, generous) != IMAGE_MORE) loop_turn(world.loop, 1000);
+    struct spool_cursor *cursor = image_open(image, 0);
+    image_release_head(image);
+    uint64_t read = 0;
+    for (enum spool_read state = SPOOL_BYTES; state != SPOOL_END;) {
+        struct iovec iov;
+        int count;
+
+        if (image_walk(image, generous) != IMAGE_MORE) loop_turn(world.loop, 1000);
+        image_progress(image, &progress);
+        cr_assert_leq(progress.memory, 32u * 1024 * 1024, "%" PRIu64, progress.memory);
+        cr_assert_eq(progress.disk, 0);
+        cr_assert_neq(image_state(image), IMAGE_FAILED, "%s", image_error(image));
+        state = spool_peek(cursor, &iov, &count, 1, 1 << 20, NULL, NULL);
+        if (state != SPOOL_BYTES) continue;
+        spool_advance(cursor, iov.iov_len);
+        read += iov.iov_len;
+    }
+    image_progress(image, &progress);
+    cr_assert_eq(read, progress.rdb_bytes);
+    cr_assert_not(image_short_of_room(image));
+    image_close(image, cursor);
+    image_release(image);
+    while (threads() > before) loop_turn(world.loop, 1000);
+    spool_room_drop(room);
+    world_release(&world);
+}
+
+Test(image, memory_stays_bounded_when_nobody_reads)
+{
+    struct world world;
+    int before;
+
+    world_init(&world);
+    before = threads();
+    fill_with_noise(&world, 1000, 50000); /* 50 MB */
     struct image_options options = options_of(&world, false);
     struct image *image = image_start(world.store, &options);
     struct image_progress progress;
@@ -501,6 +588,5 @@ Test(image, memory_stays_bounded_when_nobody_reads)
     cr_assert_eq(outcome.err, OK, "%s", outcome.error);
     cr_assert_eq(outcome.keys_loaded, 1000);
     loader_outcome_release(&outcome);
-    mem_free(value);
     world_release(&world);
 }

@@ -20,6 +20,7 @@ static const struct {
                                LOG_LEVEL_NOTICE, 0},
     [REPL_EVENT_REPLICA_DOWN] = {"replica-down", "Connection lost with replica", LOG_LEVEL_WARNING,
                                  0},
+    [REPL_EVENT_REPLICA_DROPPED] = {"replica-dropped", "Dropped replica", LOG_LEVEL_WARNING, -1},
     [REPL_EVENT_FULL_SYNC_START] = {"full-sync-start", "Full resync begins with", LOG_LEVEL_NOTICE,
                                     0},
     [REPL_EVENT_FULL_SYNC_DONE] = {"full-sync-done",

@@ -3,7 +3,7 @@
  *
  * A ring of the last REPL_EVENTS_KEPT events. Each sync attempt leaves exactly one event that ends
  * it (FULL_SYNC_DONE or _FAILED, PARTIAL_SYNC_DONE or _REFUSED), with the reason; the newest
- * failure, or why our link went, is last_sync_error.
+ * failure, or why our link went or we dropped a replica, is last_sync_error.
  *
  * Every event is also a line of the server's log; the texts that tools match are kept
  * (docs/COMPATIBILITY.md). */
@@ -24,6 +24,7 @@ enum repl_event_kind {
     REPL_EVENT_CONNECT_FAILED,  /* an attempt ended before any sync was asked for */
     REPL_EVENT_REPLICA_UP,      /* a replica of ours came online */
     REPL_EVENT_REPLICA_DOWN,    /* a replica of ours went; reason */
+    REPL_EVENT_REPLICA_DROPPED, /* we gave it up: repl-timeout, or the log's byte ceiling; reason */
     REPL_EVENT_FULL_SYNC_START, /* reason: why no partial one */
     REPL_EVENT_FULL_SYNC_DONE,  /* bytes of the image, duration */
     REPL_EVENT_FULL_SYNC_FAILED,     /* bytes that had passed, duration, reason */

@@ -100,7 +100,10 @@ void primary_forget(struct primary *primary, struct peer *peer, const char *reas
     if (peer->full_sync)
         primary_note(primary, peer, REPL_EVENT_FULL_SYNC_FAILED, peer->image_sent,
                      now_ms - peer->began_ms, now_ms, "%s", reason);
-    else primary_note(primary, peer, REPL_EVENT_REPLICA_DOWN, 0, 0, now_ms, "%s", reason);
+    else
+        primary_note(primary, peer,
+                     peer->dropped ? REPL_EVENT_REPLICA_DROPPED : REPL_EVENT_REPLICA_DOWN, 0, 0,
+                     now_ms, "%s", reason);
     primary_leave_snapshot(primary, peer, out);
     remove_record(primary, peer);
     if (primary_peers(primary) == 0) primary->no_replicas_ms = now_ms;
@@ -111,6 +114,13 @@ void primary_close(struct primary *primary, struct peer *peer, const char *reaso
 {
     repl_act_text(out, REPL_CLOSE, peer->id, "%s", reason)->value = gently;
     primary_forget(primary, peer, reason, now_ms, out);
+}
+
+void primary_drop(struct primary *primary, struct peer *peer, const char *reason, int64_t now_ms,
+                  struct repl_actions *out)
+{
+    peer->dropped = true;
+    primary_close(primary, peer, reason, false, now_ms, out);
 }
 
 void primary_peer_gone(struct primary *primary, uint64_t id, const char *reason, int64_t now_ms,

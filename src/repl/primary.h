@@ -113,9 +113,14 @@ void primary_fed(struct primary *primary, uint64_t id, uint64_t position);
 void primary_snapshot_begun(struct primary *primary, uint32_t snapshot, uint64_t offset,
                             int64_t now_ms, struct repl_actions *out);
 /* It could not begin, or broke (sink failed, no room): everyone attached to it is dropped with the
- * reason. */
+ * reason, and where it had begun waits before the next one. */
 void primary_snapshot_failed(struct primary *primary, uint32_t snapshot, const char *reason,
                              int64_t now_ms, struct repl_actions *out);
+/* Its spool cannot grow, so the image is made at the pace of the slowest reader from now on, and its
+ * first bytes will be gone: nobody joins it any more, whoever needs it whole before the first byte
+ * is dropped, and of several readers the slowest. Told again while it lasts. */
+void primary_snapshot_short_of_room(struct primary *primary, uint32_t snapshot, int64_t now_ms,
+                                    struct repl_actions *out);
 /* How far making it has come: bytes of image so far, and which share of the whole that is (1000:
  * all). */
 void primary_snapshot_progress(struct primary *primary, uint32_t snapshot, uint64_t image_bytes,
@@ -128,7 +133,7 @@ void primary_image_progress(struct primary *primary, uint64_t id, uint64_t bytes
 void primary_image_sent(struct primary *primary, uint64_t id, int64_t now_ms,
                         struct repl_actions *out);
 
-/* The log (or a spool) cannot grow. Drops the peer that pins the oldest offset, a syncing one
+/* The log cannot grow. Drops the peer that pins the oldest offset, a syncing one
  * before an online one at the same offset; that peer's next full sync waits 1 s, doubling to 60 s.
  * False when nobody pins anything. */
 bool primary_byte_ceiling(struct primary *primary, int64_t now_ms, struct repl_actions *out);

@@ -105,7 +105,7 @@ static void observe(struct rig *rig, struct promises *kept)
 
 static void step(struct rig *rig, struct input *input, struct promises *kept)
 {
-    const unsigned which = byte(input) % 20;
+    const unsigned which = byte(input) % 21;
     const uint64_t peer = 1 + byte(input) % PEERS;
     switch (which) {
     case 0:
@@ -157,10 +157,13 @@ static void step(struct rig *rig, struct input *input, struct promises *kept)
     case 18:
         primary_set_upstream(rig->primary, (enum primary_upstream)(byte(input) % 3), rig->now_ms);
         break;
+    case 20:
+        primary_snapshot_short_of_room(rig->primary, kept->running, rig->now_ms, &rig->out);
+        break;
     case 19: primary_drop_all(rig->primary, "history", rig->now_ms, &rig->out); break;
     default: break;
     }
-    if (which >= 19) memset(kept->silent, 0, sizeof(kept->silent));
+    if (which == 19) memset(kept->silent, 0, sizeof(kept->silent));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

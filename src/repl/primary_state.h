@@ -1,5 +1,5 @@
 /* What the parts of the primary's machine share: primary.c, primary_sync.c, primary_stream.c,
- * primary_figures.c. Besides them only the fuzzer includes this. */
+ * primary_room.c, primary_figures.c. Besides them only the fuzzer includes this. */
 #ifndef PANDO_REPL_PRIMARY_STATE_H
 #define PANDO_REPL_PRIMARY_STATE_H
 
@@ -28,6 +28,7 @@ struct peer {
     enum peer_state state;
     uint32_t snapshot;     /* number, 0: none */
     bool full_sync;        /* an attempt runs: an event must end it */
+    bool dropped;          /* by us, for what it failed to do */
     int64_t began_ms;      /* the attempt */
     int64_t not_before_ms; /* penalty: no snapshot for it before this */
     int64_t alive_ms;      /* any bytes from it; Redis' "ack time" */
@@ -39,6 +40,8 @@ struct peer {
     uint64_t joined_at;  /* the log offset at which its stream began */
     uint64_t fed;        /* FEED was given up to here */
     uint64_t position;   /* what went into its socket, as the driver says */
+    uint64_t seen;       /* position as of moved_ms */
+    int64_t moved_ms;    /* position last grew, or nothing was left to be sent */
     uint64_t acked;
     int64_t ack_ms; /* measured, -1 unknown */
 };
@@ -53,6 +56,7 @@ struct shared_snapshot {
     char mark[MARK_LEN + 1];
     uint64_t image_bytes;
     int permille;
+    bool no_latecomers; /* its first bytes are gone: nobody else can begin with it */
 };
 
 struct penalty {
@@ -90,6 +94,9 @@ void primary_forget(struct primary *primary, struct peer *peer, const char *reas
 /* CLOSE, then forget. `gently`: after what was sent. */
 void primary_close(struct primary *primary, struct peer *peer, const char *reason, bool gently,
                    int64_t now_ms, struct repl_actions *out);
+/* The same for a peer that fails us: the reason becomes last_sync_error. */
+void primary_drop(struct primary *primary, struct peer *peer, const char *reason, int64_t now_ms,
+                  struct repl_actions *out);
 void primary_name(const struct peer *peer, char out[static REPL_PEER_CHARS]); /* ip:port */
 void primary_note(struct primary *primary, const struct peer *peer, enum repl_event_kind kind,
                   uint64_t bytes, int64_t duration_ms, int64_t now_ms, const char *format, ...)
@@ -100,9 +107,14 @@ void primary_note(struct primary *primary, const struct peer *peer, enum repl_ev
 void primary_serve_waiting(struct primary *primary, int64_t now_ms, struct repl_actions *out);
 void primary_leave_snapshot(struct primary *primary, struct peer *peer, struct repl_actions *out);
 struct shared_snapshot *primary_snapshot(struct primary *primary, uint32_t number);
-void primary_penalize(struct primary *primary, const struct peer *peer, int64_t now_ms);
 /* The log flows from now on, up to what there is. */
 void primary_go_online(struct primary *primary, struct peer *peer, int64_t now_ms,
                        struct repl_actions *out);
+
+/* primary_room.c */
+/* The next snapshot for this peer waits 1 s, and twice as long each time, up to 60 s. */
+void primary_penalize(struct primary *primary, const struct peer *peer, int64_t now_ms);
+int64_t primary_penalty_ends(const struct primary *primary, const struct peer *peer); /* 0: none */
+void primary_forgive(struct primary *primary, const struct peer *peer);
 
 #endif

@@ -36,39 +36,6 @@ void primary_flush(struct primary *primary, struct repl_actions *out)
     repl_act_text(out, REPL_APPEND, 0, "*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n");
 }
 
-/* ---- no room ------------------------------------------------------------------------------------ */
-
-/* What the peer makes the log hold on to. */
-static uint64_t pinned_at(const struct peer *peer)
-{
-    return peer->state == PEER_ONLINE ? peer->position : peer->image_offset;
-}
-
-bool primary_byte_ceiling(struct primary *primary, int64_t now_ms, struct repl_actions *out)
-{
-    struct peer *victim = NULL;
-    for (int i = 0; i < primary->peer_count; i++) {
-        struct peer *peer = primary->peers[i];
-        if (!peer->is_replica || peer->state == PEER_WAIT_START || peer->rdb_only) continue;
-        if (victim == NULL || pinned_at(peer) < pinned_at(victim) ||
-            (pinned_at(peer) == pinned_at(victim) && peer->full_sync && !victim->full_sync))
-            victim = peer;
-    }
-    if (victim == NULL) return false;
-    const int64_t taken_ms = now_ms > victim->began_ms ? now_ms - victim->began_ms : 1;
-    const uint64_t written = journal_end(primary->journal) - victim->joined_at;
-    const uint64_t sent = victim->image_sent + (victim->position - victim->joined_at);
-    char reason[REPL_REASON_CHARS];
-    snprintf(reason, sizeof(reason),
-             "the log reached its byte ceiling: %" PRIu64 " bytes/s were written and %" PRIu64
-             " bytes/s sent to this replica",
-             written * 1000 / (uint64_t)taken_ms, sent * 1000 / (uint64_t)taken_ms);
-    primary_penalize(primary, victim, now_ms);
-    primary->stats.ceiling_drops++;
-    primary_close(primary, victim, reason, false, now_ms, out);
-    return true;
-}
-
 /* ---- time --------------------------------------------------------------------------------------- */
 
 /* Bare newlines keep a replica from giving up while it waits for something to read. */
@@ -97,12 +64,25 @@ static const char *timed_out(struct primary *primary, const struct peer *peer, i
     }
     case PEER_WAIT_ACK:
     case PEER_ONLINE:
-        return !peer->by_sync && now_ms - peer->alive_ms > timeout_ms
-                   ? "Disconnecting timedout replica (streaming sync): nothing came from it for "
-                     "repl-timeout"
-                   : NULL;
+        if (!peer->by_sync && now_ms - peer->alive_ms > timeout_ms)
+            return "Disconnecting timedout replica (streaming sync): nothing came from it for "
+                   "repl-timeout";
+        if (now_ms - peer->moved_ms > timeout_ms)
+            return "Disconnecting timedout replica (streaming sync): it took nothing of the stream "
+                   "for repl-timeout";
+        return NULL;
     }
     return NULL;
+}
+
+/* A peer that acknowledges and does not read would hold the log, and with repl-slow-writers the
+ * writers, for ever. */
+static void note_movement(struct peer *peer, int64_t now_ms)
+{
+    const bool waits = peer->state == PEER_ONLINE && peer->position < peer->fed;
+    if (waits && peer->position == peer->seen) return;
+    peer->seen = peer->position;
+    peer->moved_ms = now_ms;
 }
 
 static void send_ping(struct primary *primary, int64_t now_ms, struct repl_actions *out)
@@ -137,10 +117,11 @@ void primary_timer(struct primary *primary, int64_t now_ms, struct repl_actions 
     for (int i = primary->peer_count - 1; i >= 0; i--) {
         struct peer *peer = primary->peers[i];
         if (!peer->is_replica) continue;
+        note_movement(peer, now_ms);
         const char *reason = timed_out(primary, peer, now_ms);
         if (reason != NULL) {
             primary->stats.timeout_drops++;
-            primary_close(primary, peer, reason, false, now_ms, out);
+            primary_drop(primary, peer, reason, now_ms, out);
         } else {
             keep_alive(peer, now_ms, out);
         }

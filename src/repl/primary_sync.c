@@ -48,7 +48,7 @@ static struct shared_snapshot *shareable(struct primary *primary, unsigned conte
     for (int i = 0; i < PRIMARY_SNAPSHOTS_MAX; i++) {
         struct shared_snapshot *snapshot = &primary->snapshots[i];
         if (snapshot->state != SNAPSHOT_RUNNING && snapshot->state != SNAPSHOT_COMPLETE) continue;
-        if (snapshot->content != content) continue;
+        if (snapshot->content != content || snapshot->no_latecomers) continue;
         if (strcmp(snapshot->id, journal_id(primary->journal)) != 0) continue;
         if (snapshot->offset < journal_first(primary->journal)) continue;
         if (newest == NULL || snapshot->number > newest->number) newest = snapshot;
@@ -210,6 +210,7 @@ void primary_snapshot_failed(struct primary *primary, uint32_t number, const cha
             never_began && may_start(peer, now_ms) && peer->content == snapshot->content;
         if (!peer->is_replica || (!waits && peer->snapshot != number)) continue;
         peer->snapshot = 0;
+        if (!never_began) primary_penalize(primary, peer, now_ms);
         primary_close(primary, peer, reason, false, now_ms, out);
     }
     end_snapshot(snapshot, out);
@@ -281,10 +282,7 @@ void primary_go_online(struct primary *primary, struct peer *peer, int64_t now_m
         primary_note(primary, peer, REPL_EVENT_FULL_SYNC_DONE, peer->image_sent,
                      now_ms - peer->began_ms, now_ms, "snapshot of offset %" PRIu64,
                      peer->image_offset);
-        char name[REPL_PEER_CHARS];
-        primary_name(peer, name);
-        for (int i = 0; i < PRIMARY_PENALTIES_MAX; i++)
-            if (strcmp(primary->penalties[i].peer, name) == 0) primary->penalties[i].peer[0] = '\0';
+        primary_forgive(primary, peer);
     }
     primary_note(primary, peer, REPL_EVENT_REPLICA_UP, 0, 0, now_ms, "%s", "");
     if (peer->is_pando)
@@ -295,42 +293,6 @@ void primary_go_online(struct primary *primary, struct peer *peer, int64_t now_m
     if (primary->log_end <= peer->fed) return;
     peer->fed = primary->log_end;
     repl_act(out, REPL_FEED, peer->id)->offset = peer->fed;
-}
-
-/* ---- penalties ---------------------------------------------------------------------------------- */
-
-void primary_penalize(struct primary *primary, const struct peer *peer, int64_t now_ms)
-{
-    char name[REPL_PEER_CHARS];
-    primary_name(peer, name);
-    struct penalty *slot = &primary->penalties[0];
-    for (int i = 0; i < PRIMARY_PENALTIES_MAX; i++) {
-        struct penalty *penalty = &primary->penalties[i];
-        if (strcmp(penalty->peer, name) == 0) {
-            slot = penalty;
-            break;
-        }
-        /* Else a free one, else the one that ends first. */
-        if (slot->peer[0] != '\0' &&
-            (penalty->peer[0] == '\0' || penalty->until_ms < slot->until_ms))
-            slot = penalty;
-    }
-    if (strcmp(slot->peer, name) != 0) {
-        snprintf(slot->peer, sizeof(slot->peer), "%s", name);
-        slot->wait_ms = PENALTY_FIRST_MS;
-    } else {
-        slot->wait_ms = slot->wait_ms * 2 > PENALTY_MAX_MS ? PENALTY_MAX_MS : slot->wait_ms * 2;
-    }
-    slot->until_ms = now_ms + slot->wait_ms;
-}
-
-static int64_t penalty_ends(const struct primary *primary, const struct peer *peer)
-{
-    char name[REPL_PEER_CHARS];
-    primary_name(peer, name);
-    for (int i = 0; i < PRIMARY_PENALTIES_MAX; i++)
-        if (strcmp(primary->penalties[i].peer, name) == 0) return primary->penalties[i].until_ms;
-    return 0;
 }
 
 /* ---- PSYNC and SYNC ----------------------------------------------------------------------------- */
@@ -350,7 +312,7 @@ static void become_replica(struct primary *primary, struct peer *peer, int64_t n
     for (; i + 1 < primary->peer_count; i++) primary->peers[i] = primary->peers[i + 1];
     primary->peers[primary->peer_count - 1] = peer;
     peer->is_replica = true;
-    peer->began_ms = peer->alive_ms = peer->newline_ms = now_ms;
+    peer->began_ms = peer->alive_ms = peer->newline_ms = peer->moved_ms = now_ms;
     peer->acked = 0;
     peer->ack_ms = -1;
     primary->no_replicas_ms = -1;
@@ -364,7 +326,7 @@ static void begin_full_sync(struct primary *primary, struct peer *peer, const ch
     peer->state = PEER_WAIT_START;
     peer->full_sync = true;
     peer->image_sent = 0;
-    peer->not_before_ms = penalty_ends(primary, peer);
+    peer->not_before_ms = primary_penalty_ends(primary, peer);
     primary->stats.sync_full++;
     primary_note(primary, peer, REPL_EVENT_FULL_SYNC_START, 0, 0, now_ms, "%s", why);
     primary_serve_waiting(primary, now_ms, out);

@@ -669,3 +669,113 @@ Test(ceiling, the_next_attempt_of_that_peer_waits_longer_each_time)
     primary_peer_gone(rig.primary, 90, "gone", rig.now_ms, &rig.out);
     cr_assert_eq(wait_for_snapshot(91), 100);
 }
+
+/* ---- no room ------------------------------------------------------------------------------------ */
+
+TestSuite(room, .init = start, .fini = stop);
+
+/* Peers from 3 on begin a full sync with one snapshot that is being made. */
+static void attach(uint64_t count)
+{
+    for (uint64_t peer = 3; peer < 3 + count; peer++) {
+        char conf[64];
+        snprintf(conf, sizeof(conf), "replconf capa eof listening-port %" PRIu64, 7000 + peer);
+        rig_ask(&rig, peer, conf);
+        rig_ask(&rig, peer, "psync ? -1");
+    }
+    rig_do(&rig);
+    primary_snapshot_begun(rig.primary, 1, 100, rig.now_ms, &rig.out);
+    rig_do(&rig);
+    primary_snapshot_progress(rig.primary, 1, 1000, 100);
+}
+
+Test(room, a_lone_reader_of_a_snapshot_goes_on)
+{
+    attach(1);
+    primary_image_progress(rig.primary, 3, 10, rig.now_ms);
+    primary_snapshot_short_of_room(rig.primary, 1, rig.now_ms, &rig.out);
+    TOLD("%s", "");
+}
+
+Test(room, of_several_readers_the_slowest_gives_way)
+{
+    attach(3);
+    primary_image_progress(rig.primary, 3, 30, rig.now_ms);
+    primary_image_progress(rig.primary, 4, 10, rig.now_ms);
+    primary_image_progress(rig.primary, 5, 30, rig.now_ms);
+    primary_snapshot_short_of_room(rig.primary, 1, rig.now_ms, &rig.out);
+    cr_assert(strstr(rig_do(&rig), "CLOSE 4 \"no room for the snapshot") != NULL, "%s",
+              rig.told.ptr);
+    cr_assert(strstr(rig.events.last_sync_error, "the slowest: 0 bytes/s were written") != NULL);
+    /* The others are equally far: neither holds back the other. */
+    primary_snapshot_short_of_room(rig.primary, 1, rig.now_ms, &rig.out);
+    TOLD("%s", "");
+    cr_assert_eq(primary_peers(rig.primary), 2);
+}
+
+Test(room, whoever_needs_the_whole_image_first_gives_way)
+{
+    rig.config.diskless = false;
+    attach(2);
+    primary_snapshot_short_of_room(rig.primary, 1, rig.now_ms, &rig.out);
+    cr_assert(strstr(rig_do(&rig), "CLOSE 3 \"no room for a snapshot that has to be whole") != NULL,
+              "%s", rig.told.ptr);
+    cr_assert_eq(primary_peers(rig.primary), 0);
+}
+
+Test(room, nobody_joins_a_snapshot_whose_beginning_is_gone)
+{
+    attach(1);
+    primary_snapshot_short_of_room(rig.primary, 1, rig.now_ms, &rig.out);
+    rig_ask(&rig, 9, "replconf capa eof listening-port 7009");
+    rig_ask(&rig, 9, "psync ? -1");
+    TOLD("START_SNAPSHOT 2 3");
+}
+
+Test(room, a_snapshot_that_breaks_makes_its_replicas_wait)
+{
+    attach(1);
+    primary_snapshot_failed(rig.primary, 1, "no room", rig.now_ms, &rig.out);
+    rig_do(&rig);
+    rig_ask(&rig, 9, "replconf capa eof listening-port 7003");
+    rig_ask(&rig, 9, "psync ? -1");
+    TOLD("%s", "");
+    cr_assert(strstr(rig_wait(&rig, 1100), "START_SNAPSHOT 2") != NULL, "%s", rig.told.ptr);
+}
+
+Test(room, an_online_replica_that_is_dropped_leaves_its_reason)
+{
+    bring_online(3, FULL_CAPA);
+    rig_append(&rig, 1000);
+    cr_assert(primary_byte_ceiling(rig.primary, rig.now_ms, &rig.out));
+    cr_assert(strstr(rig.events.last_sync_error, "the log reached its byte ceiling") != NULL);
+    cr_assert_eq(repl_events_at(&rig.events, 0)->kind, REPL_EVENT_REPLICA_DROPPED);
+}
+
+Test(room, who_acknowledges_and_reads_nothing_is_given_up)
+{
+    bring_online(3, FULL_CAPA);
+    rig.config.ping_period_ms = 1000000;
+    rig_wait(&rig, 100);
+    rig_append(&rig, 1000);
+    rig_do(&rig);
+    for (int i = 0; i < 59; i++) {
+        cr_assert(strstr(rig_wait(&rig, 1000), "CLOSE") == NULL);
+        rig_ask(&rig, 3, "replconf ack 100");
+    }
+    cr_assert(strstr(rig_wait(&rig, 2000), "it took nothing of the stream") != NULL, "%s",
+              rig.told.ptr);
+}
+
+Test(room, who_reads_slowly_is_not_given_up)
+{
+    bring_online(3, FULL_CAPA);
+    rig.config.ping_period_ms = 1000000;
+    rig_append(&rig, 1000);
+    rig_do(&rig);
+    for (uint64_t i = 1; i < 20; i++) {
+        cr_assert(strstr(rig_wait(&rig, 30000), "CLOSE") == NULL);
+        rig_ask(&rig, 3, "replconf ack 100");
+        primary_fed(rig.primary, 3, 100 + i);
+    }
+}

@@ -71,7 +71,8 @@ void load_rdb(struct node *node, struct span rdb, struct loader_outcome *outcome
 {
     struct loader_options options = {
         .databases = DATABASES,
-        .secret = {node->sim->seed, (uint64_t)node->index},
+        .settings =
+            value_settings_default((struct hash_secret){node->sim->seed, (uint64_t)node->index}),
         .now_ms = node_unix_now(node),
         .checksum = true,
         .silent = true,

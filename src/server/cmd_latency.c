@@ -14,6 +14,7 @@ static const char *const kind_names[LATENCY_KINDS] = {
     [LATENCY_EXPIRE_CYCLE] = "expire-cycle",
     [LATENCY_EVICTION] = "eviction-cycle",
     [LATENCY_SNAPSHOT_WALK] = "snapshot-walk",
+    [LATENCY_SLOW_WRITERS] = "slow-writers",
 };
 
 /* The series with samples of that name (its case counts, as in Redis), or NULL. */
@@ -206,6 +207,10 @@ static const char *const advice[LATENCY_KINDS] = {
         "more room.",
     [LATENCY_SNAPSHOT_WALK] =
         "A slice of a running snapshot took long, which single big values do: keep values small.",
+    [LATENCY_SLOW_WRITERS] =
+        "Writing commands waited because the replication log was full (repl-slow-writers): give "
+        "repl-log-memory-max and repl-log-disk-max more room, or the slowest replica of INFO "
+        "replication a faster link.",
 };
 
 static void diagnose(struct server *server, struct buf *out)

@@ -317,7 +317,14 @@ void replication_info(struct server *server, struct buf *out)
                (unsigned long long)server->config->repl_backlog_size,
                (unsigned long long)journal_backlog_first_byte(journal),
                (unsigned long long)journal_backlog_len(journal));
-    buf_printf(out, "repl_log_memory:%zu\r\nrepl_log_disk:%llu\r\nlast_sync_error:%s\r\n",
-               journal_memory(journal), (unsigned long long)journal_disk(journal),
+    const struct slowdown *slowdown = &replication->slowdown;
+    uint64_t log_disk = journal_disk(journal), disk = spool_room_used(server->spool_room);
+    buf_printf(out,
+               "repl_log_memory:%zu\r\nrepl_log_disk:%llu\r\nrepl_spool_disk:%llu\r\n"
+               "repl_writers_slowed:%d\r\nrepl_slowed_commands:%llu\r\nrepl_slowed_ms:%llu\r\n"
+               "last_sync_error:%s\r\n",
+               journal_memory(journal), (unsigned long long)log_disk,
+               (unsigned long long)(disk > log_disk ? disk - log_disk : 0), server->pause.log_full,
+               (unsigned long long)slowdown->commands, (unsigned long long)room_slowed_ms(server),
                replication->events.last_sync_error);
 }

@@ -321,6 +321,7 @@ static bool must_wait_for_pause(struct session *session, const struct command *c
     if (!network_paused(session->server, has_flag(session, command, CMD_WRITE | CMD_MAY_REPLICATE),
                         &until_ms))
         return false;
+    if (session->server->pause.log_full) session->server->replication->slowdown.commands++;
     session_block(session, BLOCK_PAUSE, 0);
     return true;
 }

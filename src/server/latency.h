@@ -11,6 +11,7 @@ enum latency_kind {                        /* with their names on the wire */
                     LATENCY_EXPIRE_CYCLE,  /* "expire-cycle" */
                     LATENCY_EVICTION,      /* "eviction-cycle" */
                     LATENCY_SNAPSHOT_WALK, /* "snapshot-walk": a slice of a running snapshot */
+                    LATENCY_SLOW_WRITERS, /* "slow-writers": writing commands waited for replicas */
                     LATENCY_KINDS
 };
 

@@ -181,6 +181,7 @@ static void fill_options(struct server *server, struct image_options *options)
         .dir = folder_path(server),
         .loop = server->loop,
         .worker = server->file_worker,
+        .room = server->spool_room,
         .compress = config->rdbcompression,
         .checksum = config->rdbchecksum,
         .clock = server_uses_lfu(server)   ? IMAGE_CLOCK_FREQUENCY

@@ -118,6 +118,7 @@ void replication_configure(struct server *server)
     uint64_t limit = from->client_output_buffer_limit.of[OUTPUT_REPLICA].hard_bytes;
     if (limit != 0 && limit < memory) memory = limit;
     journal_set_memory_max(server->journal, (size_t)memory);
+    spool_room_set_max(server->spool_room, from->repl_log_disk_max);
 }
 
 void replication_start(struct server *server)
@@ -315,11 +316,7 @@ static void on_timer(void *context)
         replication_run(replication, SPAN(""));
         peers_tell_images(replication);
         replication_run(replication, SPAN(""));
-        journal_trim(server->journal);
-        if (journal_failed(server->journal) != OK) {
-            primary_byte_ceiling(replication->primary, now_ms, &replication->actions);
-            replication_run(replication, SPAN(""));
-        }
+        room_timer(replication, now_ms);
     }
     arm(replication);
 }
@@ -329,12 +326,16 @@ void replication_before_wait(struct server *server)
     struct replication *replication = server->replication;
 
     link_resume(replication->link);
-    if (!journal_active(server->journal)) return;
+    if (!journal_active(server->journal)) {
+        room_watch(server); /* whoever waits for it waits no more */
+        return;
+    }
     primary_flush(replication->primary, &replication->actions);
     replication_run(replication, SPAN(""));
     journal_publish(server->journal);
     primary_log_advanced(replication->primary, journal_end(server->journal), &replication->actions);
     replication_run(replication, SPAN(""));
+    room_watch(server);
     if (role_failover_state(replication->role) != FAILOVER_NONE) {
         role_timer(replication->role, replication_mono_ms(server), &replication->actions);
         replication_run(replication, SPAN(""));

@@ -2,6 +2,7 @@
  *
  *   replication.c        owns everything, carries out actions, timers
  *   replication_peers.c  our replicas: image and log into their sockets
+ *   replication_room.c   what gives way where the log or a snapshot's spool cannot grow
  *   replication_link.c   the link to our primary: connecting, reading, applying, loading an image
  *   cmd_replication.c    REPLICAOF, PSYNC, SYNC, REPLCONF, ROLE, FAILOVER, REPLICATION LOG, INFO replication
  *
@@ -35,6 +36,13 @@ struct peer { /* a session that is a replica, or said REPLCONF */
 
 struct link; /* replication_link.c */
 
+struct slowdown {               /* repl-slow-writers: while server->pause.log_full */
+    int64_t since_us, ended_ms; /* monotonic */
+    uint64_t times, commands;   /* that began; commands that had to wait */
+    uint64_t total_us;          /* of those that ended */
+    bool told;                  /* the log said that it is on */
+};
+
 struct replication {
     struct server *server;
     struct repl_config config;
@@ -52,6 +60,8 @@ struct replication {
     struct link *link;
     struct timer timer;
     int64_t last_timer_ms;
+    int64_t tried_again_ms; /* to write where a disk was full */
+    struct slowdown slowdown;
 };
 
 struct replication *replication_new(struct server *server);
@@ -88,6 +98,10 @@ void peers_act(struct replication *replication, const struct repl_action *action
 void peers_tell_images(
     struct replication *replication); /* progress and completion to the machine */
 struct session *peers_find(struct server *server, uint64_t id);
+
+void room_timer(struct replication *replication, int64_t now_ms); /* ten times a second */
+void room_watch(struct server *server);               /* once per turn: whether writers wait */
+uint64_t room_slowed_ms(const struct server *server); /* how long they have waited in all */
 
 struct link *link_new(struct replication *replication);
 void link_free(struct link *link);

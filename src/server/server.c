@@ -41,7 +41,7 @@ bool server_is_replica(const struct server *server)
 bool server_writes_paused(const struct server *server)
 {
     return server->pause.client_until_ms > server->now_ms || server->pause.failover ||
-           server->pause.shutdown;
+           server->pause.shutdown || server->pause.log_full;
 }
 
 bool server_uses_lfu(const struct server *server)
@@ -134,6 +134,8 @@ void server_reset_stats(struct server *server)
     *primary_stats(server->replication->primary) = (struct primary_stats){0};
     latency_reset_errors(server);
     persistence_reset_figures(server);
+    struct slowdown *slowdown = &server->replication->slowdown;
+    slowdown->commands = slowdown->times = slowdown->total_us = 0;
 }
 
 /* ---- the store's observer --------------------------------------------------------------------- */
@@ -345,12 +347,13 @@ struct server *server_new(struct config *config, struct command_registry *regist
     server->slowlog = slowlog_new();
     server->latency = latency_new();
     server->persistence = persistence_new(server);
+    server->spool_room = spool_room_new(config->repl_log_disk_max);
     struct journal_options journal = {
         .dir = folder_path(server),
         .worker = server->file_worker,
         .backlog_bytes = (uint64_t)config->repl_backlog_size,
         .memory_bytes_max = (size_t)config->repl_log_memory_max,
-        .disk_bytes_max = config->repl_log_disk_max,
+        .room = server->spool_room,
     };
     server->journal = journal_new(&journal);
     unit_init(&server->unit, server->journal);

@@ -69,10 +69,12 @@ static inline void recent_note(struct recent *recent, size_t bytes)
     if (bytes > recent->max[recent->slot]) recent->max[recent->slot] = bytes;
 }
 
-struct pause { /* CLIENT PAUSE, FAILOVER, SHUTDOWN waiting: the strictest in force counts */
+/* CLIENT PAUSE, FAILOVER, SHUTDOWN waiting, a full log: the strictest in force counts. */
+struct pause {
     int64_t client_until_ms;
     bool client_all; /* CLIENT PAUSE ALL, else WRITE */
     bool failover, shutdown;
+    bool log_full; /* repl-slow-writers: replication_room.c */
 };
 
 struct shutdown {
@@ -90,6 +92,7 @@ struct server {
     struct command_registry *registry;
     struct store *store;
     struct journal *journal;
+    struct spool_room *spool_room; /* what log and snapshots may take of the disk */
     struct unit unit;
     struct limits limits;
 

@@ -109,6 +109,7 @@ class Server:
         self.folder = Path(folder or tempfile.mkdtemp(prefix="pando-test-"))
         self.port = port or free_port()
         self.arguments = list(arguments)
+        self.prefix = []  # a command that executes the server
         self.directives = dict(DEFAULTS, port=str(self.port), dir=str(self.folder))
         self.directives.update({k.replace("_", "-"): v for k, v in directives.items()})
         self.config_file = self.folder / f"{name}-{self.port}.conf"
@@ -139,7 +140,7 @@ class Server:
         environment.update(env or {})
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                [self.binary, str(self.config_file), *self.arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
+                [*self.prefix, self.binary, str(self.config_file), *self.arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_die_with_parent,
                 env=environment)
         return self

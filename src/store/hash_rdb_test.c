@@ -177,7 +177,7 @@ Test(hash_rdb, ziplists)
     cr_assert_eq(entry_encoding(e), ENC_HASH_TABLE);
     entry_free(e);
     expect_refused(RDB_TYPE_HASH_ZIPLIST,
-                   SPAN("\x15\x15\x00\x00\x00\x11\x00\x00\x00\x04\x00\x00\x01"
+                   SPAN("\x15\x15\x00\x00\x00\x12\x00\x00\x00\x04\x00\x00\x01"
                         "a\x03\xf5\x02\x01"
                         "a\x03\xf6\xff"),
                    TWICE);

@@ -116,8 +116,7 @@ void call_put_int64(struct call *call, int index, int64_t value, int64_t ttl, st
     store_put_int64(call->store, call->db, &key, value, ttl, event);
 }
 
-void call_edit_string(struct call *call, int index, size_t len,
-                      void (*edit)(void *context, char *bytes, size_t len), void *context,
+void call_edit_string(struct call *call, int index, size_t len, string_edit *edit, void *context,
                       struct event event)
 {
     struct key key = call_key(call, index);

@@ -87,8 +87,7 @@ enum err call_find_write(struct call *call, int index, enum value_type type,
 void call_put_string(struct call *call, int index, struct span value, int64_t ttl,
                      struct event event);
 void call_put_int64(struct call *call, int index, int64_t value, int64_t ttl, struct event event);
-void call_edit_string(struct call *call, int index, size_t len,
-                      void (*edit)(void *context, char *bytes, size_t len), void *context,
+void call_edit_string(struct call *call, int index, size_t len, string_edit *edit, void *context,
                       struct event event);
 /* A container in place: see store_edit_open. The key may be absent; its type was checked. */
 void call_edit_open(struct call *call, int index, enum value_type type, struct store_edit *edit);

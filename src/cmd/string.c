@@ -176,7 +176,9 @@ enum err cmd_incrbyfloat(struct call *call)
 
     struct span sum = span_of(digits, num_format_long_double(digits, value));
     struct key key = call_key(call, 1);
-    store_put_text(call->store, call->db, &key, sum, TTL_KEEP, EVENT(EVENT_STRING, "incrbyfloat"));
+    int64_t deadline = entry == NULL ? NO_DEADLINE : entry_deadline(entry);
+    store_put_result(call->store, call->db, &key, entry_new_text(key.name, deadline, sum),
+                     EVENT(EVENT_STRING, "incrbyfloat"));
     call_effect(call, 4, (struct span[]){SPAN("SET"), call->argv[1], sum, SPAN("KEEPTTL")});
     reply_bulk(call->reply, sum);
     return OK;
@@ -190,11 +192,12 @@ struct patch {
     struct span bytes;
 };
 
-static void apply_patch(void *context, char *bytes, size_t len)
+static uint64_t apply_patch(void *context, char *bytes, size_t len)
 {
     const struct patch *patch = context;
     (void)len;
     if (patch->bytes.len > 0) memcpy(bytes + patch->offset, patch->bytes.ptr, patch->bytes.len);
+    return 1;
 }
 
 /* Whether a string of offset + more bytes may be made. What the log says was allowed before. */

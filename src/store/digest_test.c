@@ -17,10 +17,11 @@ static void expect_digest(const struct store *store, const char *wanted)
     expect_hex(figure, wanted);
 }
 
-static void append(void *context, char *bytes, size_t len)
+static uint64_t append(void *context, char *bytes, size_t len)
 {
     struct span tail = *(struct span *)context;
     memcpy(bytes + len - tail.len, tail.ptr, tail.len);
+    return 1;
 }
 
 Test(digest, is_that_of_redis_for_strings)

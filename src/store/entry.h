@@ -158,6 +158,8 @@ size_t entry_memory(const struct entry *e); /* true bytes, value included: MEMOR
 struct entry *entry_new_string(struct span key, int64_t deadline, struct span value, bool raw);
 /* The same without int: "12" stays a text (as INCRBYFLOAT leaves it). */
 struct entry *entry_new_text(struct span key, int64_t deadline, struct span value);
+/* A raw string of `len` bytes; *bytes is where they go, uninitialised. */
+struct entry *entry_new_raw(struct span key, int64_t deadline, size_t len, char **bytes);
 struct entry *entry_new_int64(struct span key, int64_t deadline, int64_t value);
 /* An entry around a value's own allocation; takes ownership of `value`. */
 struct entry *entry_new_pointer(struct span key, int64_t deadline, enum value_type type,

@@ -188,19 +188,26 @@ static char *raw_bytes(struct entry *e)
     return (char *)entry_inline(e).ptr;
 }
 
-/* A raw entry of `len` bytes, uninitialised. */
-static struct entry *new_uninitialised(struct span key, int64_t deadline, size_t len)
+/* A raw entry of `len` bytes, uninitialised; a blob of `cap`. */
+static struct entry *new_uninitialised(struct span key, int64_t deadline, size_t len, size_t cap)
 {
     struct form form = form_raw(len);
     uint8_t *payload;
     struct entry *e =
         entry_alloc(type_encoding_of(form), key, deadline, form.payload_size, &payload);
     if (form.encoding == ENC_BLOB) {
-        struct blob *blob = blob_new(len, grown_cap(len));
+        struct blob *blob = blob_new(len, cap);
         memcpy(payload, &blob, 8);
     } else {
         entry_write_inline_len(payload, len);
     }
+    return e;
+}
+
+struct entry *entry_new_raw(struct span key, int64_t deadline, size_t len, char **bytes)
+{
+    struct entry *e = new_uninitialised(key, deadline, len, len);
+    *bytes = raw_bytes(e);
     return e;
 }
 
@@ -223,7 +230,8 @@ struct entry *entry_resize_string(struct entry *e, size_t len, char **bytes, boo
         e->type_encoding = (uint8_t)type_encoding_of(form);
         *bytes = (char *)to;
     } else {
-        struct entry *made = new_uninitialised(entry_key(e), entry_deadline(e), len);
+        struct entry *made =
+            new_uninitialised(entry_key(e), entry_deadline(e), len, grown_cap(len));
         *bytes = raw_bytes(made);
         memcpy(*bytes, old.ptr, kept);
         memcpy(made->clock, e->clock, sizeof(e->clock));

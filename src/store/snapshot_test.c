@@ -244,10 +244,11 @@ Test(snapshot, outlives_its_end_with_its_leases)
     world_end(&world);
 }
 
-static void change_first_byte(void *context, char *bytes, size_t len)
+static uint64_t change_first_byte(void *context, char *bytes, size_t len)
 {
     (void)context, (void)len;
     bytes[0] = '!';
+    return 1;
 }
 
 Test(snapshot, makes_changes_in_place_wait_until_the_lease_ends)

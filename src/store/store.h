@@ -143,18 +143,16 @@ bool store_is_expired(const struct store *store, const struct entry *entry);
 
 void store_put_string(struct store *store, int db, const struct key *key, struct span value,
                       int64_t ttl, struct event event);
-/* The same for a text that is not stored as an integer, though it may read as one. */
-void store_put_text(struct store *store, int db, const struct key *key, struct span value,
-                    int64_t ttl, struct event event);
 void store_put_int64(struct store *store, int db, const struct key *key, int64_t value, int64_t ttl,
                      struct event event);
 /* In-place change of a string: makes it `len` bytes long and non-integer ("raw"), zero-filled where
  * it grows (a missing key starts empty), and calls `edit` with its bytes. TTL is kept. The caller
  * has checked type, and len against proto-max-bulk-len. A leased value is copied first; see
- * store_would_wait. */
+ * store_would_wait. `edit` returns what its change counts, also in dirty; 0, and nobody is told
+ * anything, only where the key was there and neither its length nor a byte has changed. */
+typedef uint64_t string_edit(void *context, char *bytes, size_t len);
 void store_edit_string(struct store *store, int db, const struct key *key, size_t len,
-                       void (*edit)(void *context, char *bytes, size_t len), void *context,
-                       struct event event);
+                       string_edit *edit, void *context, struct event event);
 /* Puts a value built elsewhere (RESTORE, COPY). Takes ownership of `entry`, whose key must be
  * `key`. The access clock is that of a fresh key. "new" is emitted also where it replaces another
  * (tried: COPY and RESTORE with REPLACE, RENAME). */

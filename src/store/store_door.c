@@ -33,10 +33,10 @@ static struct door door_open(struct store *store, int db, const struct key *key)
 }
 
 /* Tells what happened to a key that is now there, or not any more. */
-static void door_close(const struct door *door, bool is_new, struct event event)
+static void door_close(const struct door *door, bool is_new, uint64_t changes, struct event event)
 {
     struct store *store = door->store;
-    store->dirty++;
+    store->dirty += changes;
     store_tell_changed(store, door->db, door->key->name);
     if (is_new) store_tell_event(store, door->db, EVENT(EVENT_NEW, "new"), door->key->name);
     store_tell_event(store, door->db, event, door->key->name);
@@ -111,17 +111,7 @@ void store_put_string(struct store *store, int db, const struct key *key, struct
         entry_set_clock(made, clock);
         door_place(&door, made);
     }
-    door_close(&door, !door.seen, event);
-}
-
-void store_put_text(struct store *store, int db, const struct key *key, struct span value,
-                    int64_t ttl, struct event event)
-{
-    struct door door = door_open(store, db, key);
-    struct entry *made = entry_new_text(key->name, door_deadline(&door, ttl), value);
-    entry_set_clock(made, door_clock(&door));
-    door_place(&door, made);
-    door_close(&door, !door.seen, event);
+    door_close(&door, !door.seen, 1, event);
 }
 
 void store_put_int64(struct store *store, int db, const struct key *key, int64_t value, int64_t ttl,
@@ -139,12 +129,11 @@ void store_put_int64(struct store *store, int db, const struct key *key, int64_t
         entry_set_clock(made, clock);
         door_place(&door, made);
     }
-    door_close(&door, !door.seen, event);
+    door_close(&door, !door.seen, 1, event);
 }
 
 void store_edit_string(struct store *store, int db, const struct key *key, size_t len,
-                       void (*edit)(void *context, char *bytes, size_t len), void *context,
-                       struct event event)
+                       string_edit *edit, void *context, struct event event)
 {
     struct door door = door_open(store, db, key);
     uint32_t clock = door_clock(&door);
@@ -162,8 +151,9 @@ void store_edit_string(struct store *store, int db, const struct key *key, size_
     }
     if (copied) snapshot_count_lease_copied(store);
     entry_set_clock(made, clock);
-    edit(context, bytes, len);
-    door_close(&door, !door.seen, event);
+    uint64_t changes = edit(context, bytes, len);
+    check(changes > 0 || door.seen);
+    if (changes > 0) door_close(&door, !door.seen, changes, event);
 }
 
 /* ---- containers in place ------------------------------------------------------------------------ */
@@ -258,7 +248,7 @@ static void put_entry(struct store *store, int db, const struct key *key, struct
     entry_set_clock(entry, overwrites ? door_clock(&door) : store_clock_now(store));
     door_place(&door, entry);
     if (is_new) tell_ready(&door, entry_type(entry));
-    door_close(&door, is_new, event);
+    door_close(&door, is_new, 1, event);
 }
 
 void store_put_entry(struct store *store, int db, const struct key *key, struct entry *entry,
@@ -281,7 +271,7 @@ bool store_remove(struct store *store, int db, const struct key *key, enum remov
     struct entry *old = keyspace_take_at(door.keyspace, door.place);
     store_note_due(store, entry_deadline(old), NO_DEADLINE);
     store_free_entry(store, old, how == REMOVE_LAZY);
-    door_close(&door, false, event);
+    door_close(&door, false, 1, event);
     return true;
 }
 
@@ -295,7 +285,7 @@ void store_set_deadline(struct store *store, int db, const struct key *key, int6
     door.entry = entry_with_deadline(door.entry, deadline_ms);
     table_replace(door.place, door.entry);
     door_changed_in_place(&door, before, deadline_ms, clock);
-    door_close(&door, false, event);
+    door_close(&door, false, 1, event);
 }
 
 void store_move(struct store *store, int from_db, const struct key *from, int to_db,

@@ -110,10 +110,11 @@ static inline bool removed(struct fixture *fixture, int db, const char *name)
     return store_remove(fixture->store, db, &key, REMOVE_NOW, EVENT(EVENT_GENERIC, "del"));
 }
 
-static inline void fill_x(void *context, char *bytes, size_t len)
+static inline uint64_t fill_x(void *context, char *bytes, size_t len)
 {
     (void)context;
     memset(bytes, 'x', len);
+    return 1;
 }
 
 #endif

@@ -155,9 +155,10 @@ static inline void step_put_entry(struct world *world, struct spot *spot)
     model_put(&world->model, spot->db, spot->id, value, deadline);
 }
 
-static inline void fill_bytes(void *context, char *bytes, size_t len)
+static inline uint64_t fill_bytes(void *context, char *bytes, size_t len)
 {
     if (len > 0) memset(bytes, *(char *)context, len < 100 ? len : 100);
+    return 1;
 }
 
 static inline void step_edit(struct world *world, struct spot *spot)

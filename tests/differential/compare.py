@@ -37,8 +37,10 @@ pexpire pexpireat pexpiretime pttl randomkey rename renamenx restore scan swapdb
 echo hello ping quit reset select bgsave command config dbsize debug failover flushall flushdb info lastsave latency
 memory psync replconf replicaof restore-asking role save shutdown slaveof slowlog sync time discard exec multi
 unwatch watch psubscribe publish pubsub punsubscribe subscribe unsubscribe spublish ssubscribe
-sunsubscribe hdel hexists hget hgetall hincrby hincrbyfloat hkeys hlen hmget hmset hrandfield hscan hset hsetnx hstrlen
-hvals""".split())
+sunsubscribe
+hdel hexists hget hgetall hincrby hincrbyfloat hkeys hlen hmget hmset hrandfield hscan hset hsetnx hstrlen hvals
+bitcount bitfield bitfield_ro bitop bitpos getbit setbit
+""".split())
 
 
 def own_value(name, value):

@@ -17,35 +17,47 @@ size_t sorted_index_memory(const struct sorted_index *index)
 
 /* ---- by bound ----------------------------------------------------------------------------------- */
 
+enum side { BEFORE, BEHIND, UNDECIDED };
+
+/* On which side of the bound something of that score stands, as far as the score tells. */
+static inline enum side side_of_score(const struct sorted_bound *bound, double score)
+{
+    switch (bound->by) {
+    case SORTED_BY_NOTHING: return BEFORE;
+    case SORTED_BY_MEMBER: return UNDECIDED;
+    case SORTED_BY_SCORE:
+    case SORTED_BY_BOTH: break;
+    }
+    if (score != bound->score) return score < bound->score ? BEFORE : BEHIND;
+    if (bound->by == SORTED_BY_BOTH) return UNDECIDED;
+    return bound->behind_equal ? BEFORE : BEHIND;
+}
+
 static bool member_is_before(const struct sorted_bound *bound, struct span member)
 {
     int order = span_compare(member, bound->member);
     return order < 0 || (order == 0 && bound->behind_equal);
 }
 
-static bool score_is_before(const struct sorted_bound *bound, double score)
+bool sorted_key_is_before(const struct sorted_key *key, const struct sorted_bound *bound)
 {
-    return score < bound->score || (score == bound->score && bound->behind_equal);
+    enum side side = side_of_score(bound, key->score);
+    return side == UNDECIDED ? member_is_before(bound, key->member) : side == BEFORE;
 }
 
-/* Whether an item stands before the bound. */
 static bool item_is_before(const struct sorted_index *index, const struct sorted_bound *bound,
                            const void *item)
 {
     struct sorted_key key = index->key(item);
-
-    if (bound->by == SORTED_BY_SCORE) return score_is_before(bound, key.score);
-    if (bound->by == SORTED_BY_BOTH && key.score != bound->score) return key.score < bound->score;
-    return member_is_before(bound, key.member);
+    return sorted_key_is_before(&key, bound);
 }
 
 /* The same for the first item below a branch, which is read only where its score does not tell. */
 static bool branch_is_before(const struct sorted_index *index, const struct sorted_bound *bound,
                              const struct sorted_branch *branch)
 {
-    if (bound->by == SORTED_BY_SCORE) return score_is_before(bound, branch->score);
-    if (bound->by == SORTED_BY_BOTH && branch->score != bound->score)
-        return branch->score < bound->score;
+    enum side side = side_of_score(bound, branch->score);
+    if (side != UNDECIDED) return side == BEFORE;
     return member_is_before(bound, index->key(branch->first).member);
 }
 

@@ -73,16 +73,18 @@ struct sorted_position {
     } path[SORTED_LEVELS_MAX];
 };
 
-/* A line through the order, before or behind the items that are equal to it by what `by` names. By
- * member alone is for an index of equal scores; in others the order by members is not one, and the
- * line stands somewhere. */
+/* A line through the order, before or behind the items that are equal to it by what `by` names;
+ * SORTED_BY_NOTHING: behind all of them. By member alone is for an index of equal scores; in others
+ * the order by members is not one, and the line stands somewhere. */
 struct sorted_bound {
-    enum sorted_by { SORTED_BY_SCORE, SORTED_BY_MEMBER, SORTED_BY_BOTH } by;
+    enum sorted_by { SORTED_BY_SCORE, SORTED_BY_MEMBER, SORTED_BY_BOTH, SORTED_BY_NOTHING } by;
     bool behind_equal;
     double score;
     struct span member;
 };
 
+/* Whether a key stands before the bound. */
+bool sorted_key_is_before(const struct sorted_key *key, const struct sorted_bound *bound);
 /* The first item behind the bound; its rank is returned. */
 size_t sorted_index_seek(const struct sorted_index *index, const struct sorted_bound *bound,
                          struct sorted_position *position);

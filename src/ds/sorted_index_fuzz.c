@@ -117,7 +117,7 @@ static void walk(const struct model *model, struct sorted_position position, siz
 static void seek(struct model *model, unsigned number, unsigned how)
 {
     struct item key = key_of_number(model, number);
-    struct sorted_bound bound = {(enum sorted_by)(how % 3), how & 4, key.score,
+    struct sorted_bound bound = {(enum sorted_by)(how % 4), how & 4, key.score,
                                  span_of(key.member, key.len)};
     struct sorted_position position;
     size_t expected = 0;
@@ -125,9 +125,10 @@ static void seek(struct model *model, unsigned number, unsigned how)
     if (bound.by == SORTED_BY_MEMBER && model->scores > 1) bound.by = SORTED_BY_BOTH;
     for (; expected < model->count; expected++) {
         const struct item *item = model->items[model->order[expected]];
-        int order = bound.by == SORTED_BY_SCORE
-                        ? (item->score > key.score) - (item->score < key.score)
-                        : compare(item, &key);
+        int order = compare(item, &key);
+        if (bound.by == SORTED_BY_NOTHING) continue;
+        if (bound.by == SORTED_BY_SCORE)
+            order = (item->score > key.score) - (item->score < key.score);
         if (bound.behind_equal ? order > 0 : order >= 0) break;
     }
     size_t rank = sorted_index_seek(&model->index, &bound, &position);

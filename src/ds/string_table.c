@@ -162,10 +162,15 @@ struct string_item *string_table_add(struct string_table *strings, struct span t
                                      struct span tail)
 {
     uint64_t hash = string_table_hash(strings, text);
-    struct string_item *item;
 
     if (string_table_find_hashed(strings, hash, text) != NULL) return NULL;
-    item = new_item(strings, text, tail);
+    return string_table_add_new(strings, hash, text, tail);
+}
+
+struct string_item *string_table_add_new(struct string_table *strings, uint64_t hash,
+                                         struct span text, struct span tail)
+{
+    struct string_item *item = new_item(strings, text, tail);
     table_insert(strings->table, hash, item);
     return item;
 }

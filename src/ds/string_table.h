@@ -103,6 +103,9 @@ static inline struct string_item *string_table_find(const struct string_table *s
 /* Adds an item that is not there yet; NULL, changing nothing, where there is one of that text. */
 struct string_item *string_table_add(struct string_table *strings, struct span text,
                                      struct span tail);
+/* The same for a text that is known not to be there, with its hash. */
+struct string_item *string_table_add_new(struct string_table *strings, uint64_t hash,
+                                         struct span text, struct span tail);
 /* Adds the item, or changes the tail of the one that is there. That one may move where tails vary.
  * `tail` must not lie in the item that it replaces. */
 struct string_item *string_table_put(struct string_table *strings, struct span text,

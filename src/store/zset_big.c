@@ -1,0 +1,149 @@
+/* The big form of the sorted set: a string table and a sorted index over its items. */
+#include "base/check.h"
+#include "base/mem.h"
+#include "store/zset_inside.h"
+
+static struct sorted_key key_of_item(const void *item)
+{
+    return (struct sorted_key){zset_item_score(item), string_item_text(item)};
+}
+
+struct zset_big *zset_big_new(const struct hash_secret *secret)
+{
+    struct zset_big *big = mem_alloc(sizeof *big);
+
+    big->holders = 1;
+    string_table_init(&big->members, secret, sizeof(double));
+    sorted_index_init(&big->order, key_of_item);
+    return big;
+}
+
+/* ---- changing ------------------------------------------------------------------------------------ */
+
+void zset_big_add(struct zset_big *big, uint64_t hash, struct span member, double score)
+{
+    struct span tail = span_of(&score, sizeof score);
+    sorted_index_insert(&big->order, string_table_add_new(&big->members, hash, member, tail));
+}
+
+void zset_big_set_score(struct zset_big *big, struct string_item *item, double score)
+{
+    sorted_index_remove(&big->order, item);
+    memcpy(string_item_behind(item), &score, sizeof score);
+    sorted_index_insert(&big->order, item);
+}
+
+bool zset_big_remove(struct zset_big *big, struct span member)
+{
+    struct string_item *item = string_table_take(&big->members, member);
+
+    if (item == NULL) return false;
+    sorted_index_remove(&big->order, item);
+    string_table_free_item(&big->members, item);
+    return true;
+}
+
+void zset_big_remove_ranks(struct zset_big *big, size_t first, size_t count)
+{
+    for (; count > 0; count--) {
+        struct sorted_position position;
+        sorted_index_at(&big->order, first, &position);
+        const struct string_item *item = sorted_position_item(&position);
+        check(zset_big_remove(big, string_item_text(item)));
+    }
+}
+
+/* ---- the row of value.h ---------------------------------------------------------------------------- */
+
+static void free_big(void *value)
+{
+    struct zset_big *big = value;
+
+    sorted_index_release(&big->order);
+    string_table_release(&big->members);
+    mem_free(big);
+}
+
+static size_t memory(const void *value)
+{
+    const struct zset_big *big = value;
+    return mem_usable(big) + string_table_memory(&big->members) + sorted_index_memory(&big->order);
+}
+
+/* In order, so that the copy's leaves are full. */
+static void *copy(const void *value)
+{
+    const struct zset_big *big = value;
+    struct zset_big *made = zset_big_new(&big->members.secret);
+    struct sorted_position position;
+    const struct string_item *item;
+
+    sorted_index_at(&big->order, 0, &position);
+    for (; (item = sorted_position_item(&position)) != NULL; sorted_position_next(&position)) {
+        struct span member = string_item_text(item);
+        zset_big_add(made, string_table_hash(&made->members, member), member,
+                     zset_item_score(item));
+    }
+    return made;
+}
+
+static size_t effort(const void *value)
+{
+    const struct zset_big *big = value;
+    return string_table_count(&big->members) + table_buckets(big->members.table) / 4096 +
+           big->order.leaves + big->order.inner_nodes;
+}
+
+/* Each member has a length before it. */
+static size_t weight(const void *value)
+{
+    const struct zset_big *big = value;
+    return string_table_data_bytes(&big->members) + string_table_count(&big->members);
+}
+
+const struct value_ops zset_ops = {free_big, memory, copy, effort, weight};
+
+/* ---- drafts ---------------------------------------------------------------------------------------- */
+
+/* A big one that has no order yet. */
+void zset_draft_init(struct zset_draft *draft, const struct hash_secret *secret)
+{
+    *draft = (struct zset_draft){.big = zset_big_new(secret)};
+}
+
+void zset_draft_release(struct zset_draft *draft)
+{
+    if (draft->big != NULL) free_big(draft->big);
+    draft->big = NULL;
+}
+
+size_t zset_draft_count(const struct zset_draft *draft)
+{
+    return string_table_count(&draft->big->members);
+}
+
+void *zset_draft_put(struct zset_draft *draft, struct span member, bool *added)
+{
+    static const double zero = 0;
+    struct string_table *members = &draft->big->members;
+    uint64_t hash = string_table_hash(members, member);
+    struct string_item *item = string_table_find_hashed(members, hash, member);
+
+    *added = item == NULL;
+    if (*added) item = string_table_add_new(members, hash, member, span_of(&zero, sizeof zero));
+    if (member.len > draft->longest) draft->longest = member.len;
+    return string_item_behind(item);
+}
+
+struct entry *zset_draft_finish(struct zset_draft *draft, struct span key, int64_t deadline,
+                                const struct value_settings *settings)
+{
+    struct zset_big *big = draft->big;
+    struct table_place place = {0};
+    struct string_item *item;
+
+    while ((item = string_table_next(&big->members, &place)) != NULL)
+        sorted_index_insert(&big->order, item);
+    draft->big = NULL;
+    return zset_entry_of(big, draft->longest, key, deadline, settings);
+}

@@ -138,22 +138,45 @@ static bool parse_short_decimal(struct span text, double *out)
 /* strtod wants a terminating zero: short texts are copied to the stack. */
 #define STACK_CHARS 512
 
-bool num_parse_double(struct span text, double *out)
+/* strtod on the whole text; false where something stands behind the number. *range: errno says that
+ * the number does not fit. */
+static bool parse_by_strtod(struct span text, double *out, bool *range)
 {
     char stack[STACK_CHARS];
-    if (parse_short_decimal(text, out)) return true;
-    if (text.len == 0 || ascii_is_space(text.ptr[0])) return false;
     char *copy = text.len < sizeof stack ? stack : mem_alloc(text.len + 1);
     char *end;
-    memcpy(copy, text.ptr, text.len);
+
+    if (text.len > 0) memcpy(copy, text.ptr, text.len);
     copy[text.len] = 0;
     errno = 0;
-    double value = strtod(copy, &end);
+    *out = strtod(copy, &end);
+    *range = errno == ERANGE;
     bool whole = end == copy + text.len;
-    /* A tiny result with ERANGE is accepted while it is not zero. */
-    bool range = errno == ERANGE && (value == HUGE_VAL || value == -HUGE_VAL || value == 0);
     if (copy != stack) mem_free(copy);
-    if (!whole || range || isnan(value)) return false;
+    return whole;
+}
+
+bool num_parse_double(struct span text, double *out)
+{
+    double value;
+    bool range;
+
+    if (parse_short_decimal(text, out)) return true;
+    if (text.len == 0 || ascii_is_space(text.ptr[0])) return false;
+    if (!parse_by_strtod(text, &value, &range) || isnan(value)) return false;
+    /* A tiny result with ERANGE is accepted while it is not zero. */
+    if (range && (value == HUGE_VAL || value == -HUGE_VAL || value == 0)) return false;
+    *out = value;
+    return true;
+}
+
+bool num_parse_double_loosely(struct span text, double *out)
+{
+    double value;
+    bool range;
+
+    if (parse_short_decimal(text, out)) return true;
+    if (!parse_by_strtod(text, &value, &range) || isnan(value)) return false;
     *out = value;
     return true;
 }

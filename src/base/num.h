@@ -15,6 +15,11 @@ bool num_parse_uint64(struct span text, uint64_t *out);
 bool num_parse_double(struct span text, double *out);
 bool num_parse_long_double(struct span text, long double *out);
 
+/* What strtod alone makes of the text: blanks may stand before the number, what is out of range becomes
+ * infinite or zero, and no text at all is 0. False where anything stands behind the number, and for NaN:
+ * the bounds of ZCOUNT and the weights of SORT. */
+bool num_parse_double_loosely(struct span text, double *out);
+
 #define NUM_INT64_CHARS 20 /* "-9223372036854775808" */
 /* Writes decimal digits without terminating zero; returns their count (at most NUM_INT64_CHARS). */
 size_t num_format_int64(char *out, int64_t value);

@@ -6,7 +6,6 @@
 #include "store/digest.h"
 #include "store/zset_inside.h"
 #include <math.h>
-#include <stdio.h>
 
 /* ---- reading ------------------------------------------------------------------------------------- */
 
@@ -213,3 +212,41 @@ static void digest(const struct entry *e, unsigned char *figure)
 }
 
 const struct container_ops zset_container = {empty, zset_count, digest, false};
+
+/* ---- the whole ------------------------------------------------------------------------------------- */
+
+static void check_small(const struct entry *e)
+{
+    static const struct hash_secret secret = {0};
+    const uint8_t *lp = zset_small_listpack(e);
+    struct sorted_key before = {0};
+    char scratch[2][NUM_INT64_CHARS];
+
+    check(listpack_validate(entry_inline(e)));
+    check(listpack_count(lp) % 2 == 0 && listpack_is_distinct(lp, 1, &secret));
+    for (size_t item = listpack_first(lp), i = 0; item != 0;
+         item = zset_small_next(lp, item), i++) {
+        struct sorted_key key = zset_small_key(lp, item, scratch[i % 2]);
+        struct sorted_bound bound = {SORTED_BY_BOTH, false, key.score, key.member};
+        check(!isnan(key.score) && (i == 0 || sorted_key_is_before(&before, &bound)));
+        before = key;
+    }
+}
+
+void zset_check(const struct entry *e)
+{
+    struct table_place place = {0};
+    const struct string_item *item;
+
+    check(entry_type(e) == TYPE_ZSET);
+    if (zset_is_small(e)) {
+        check_small(e);
+        return;
+    }
+    const struct zset_big *big = zset_big_of(e);
+    string_table_check(&big->members);
+    sorted_index_check(&big->order);
+    check(big->order.count == string_table_count(&big->members));
+    while ((item = string_table_next(&big->members, &place)) != NULL)
+        sorted_index_rank(&big->order, item); /* which checks that it is there */
+}

@@ -116,6 +116,9 @@ void *zset_draft_put(struct zset_draft *draft, struct span member, bool *added);
 struct entry *zset_draft_finish(struct zset_draft *draft, struct span key, int64_t deadline,
                                 const struct value_settings *settings);
 
+/* Checks every invariant; aborts where one is broken. For tests and fuzzers. */
+void zset_check(const struct entry *e);
+
 /* ---- RDB: value_rdb.c calls these ----------------------------------------------------------- */
 
 /* Reads a body of any of the type ids that hold a zset. */

@@ -19,11 +19,6 @@ static struct zset_slice select_ranks(const struct zset_range *range, int64_t co
     return (struct zset_slice){(size_t)(reverse ? count - 1 - stop : start), length, reverse};
 }
 
-static bool is_between(const struct sorted_key *key, const struct zset_range *range)
-{
-    return !sorted_key_is_before(key, &range->low) && sorted_key_is_before(key, &range->high);
-}
-
 /* Where all scores are equal, or the range is one of scores, this is the run between the two bounds.
  * Else it is what Redis 7.0.15 finds (tried): nothing where the first member lies behind the range or
  * the last one before it; else from the first member (in that direction) that the near bound lets
@@ -49,7 +44,7 @@ static struct zset_slice select_small(const uint8_t *lp, const struct zset_range
             rank = i;
         }
         if (!begun) continue;
-        if (!is_between(&key, range)) break;
+        if (sorted_key_is_before(&key, reverse ? low : high) == reverse) break;
         length++;
     }
     return (struct zset_slice){reverse ? count - rank - length : rank, length, reverse};

@@ -27,7 +27,7 @@ from harness.resp import Connection, ReplyError, WireError  # noqa: E402
 from harness.servers import Servers  # noqa: E402
 
 from .compare import agree, show, sort_deep  # noqa: E402
-from .random_commands import CONFIG, Generator, measure  # noqa: E402
+from .random_commands import CONFIG, Generator, is_unstable, measure  # noqa: E402
 from .script import split_arguments  # noqa: E402
 from .taps import Taps  # noqa: E402
 
@@ -225,6 +225,16 @@ class Player:
         return self.check()
 
 
+def settled(commands):
+    """With a DEL behind each command that leaves what each server has chosen."""
+    whole = []
+    for command, behind in zip(commands, commands[1:] + [None]):
+        whole.append(command)
+        if is_unstable(command) and len(command) > 1 and behind != [b"DEL", command[1]]:
+            whole.append([b"DEL", command[1]])
+    return whole
+
+
 # Making a difference small
 class Shrinker:
     def __init__(self, rig, epoch, budget_s):
@@ -249,8 +259,8 @@ class Shrinker:
             end, shorter = len(commands), False
             while end > 0 and time.monotonic() < self.ends_at:
                 start = max(0, end - size)
-                fewer = commands[:start] + commands[end:]
-                again = self.differs(fewer)
+                fewer = settled(commands[:start] + commands[end:])
+                again = self.differs(fewer) if len(fewer) < len(commands) else None
                 if again is not None:
                     commands, found, shorter = fewer[:again.index + 1], again, True
                 end = min(start, len(commands))
@@ -290,7 +300,7 @@ def make_epoch(rig, seed, number, count, only=None, known=None):
     generator = Generator(source.random(), known or rig.known(), only)
     epoch = Epoch([], source.choice([2, 3]), rig.settings(source))
     while len(epoch.commands) < count:
-        epoch.commands += [generator.next() for _ in range(CHECK_EVERY)]
+        epoch.commands += settled([generator.next() for _ in range(CHECK_EVERY)])
         epoch.commands += [[CHECK], *([EXCHANGE, generator.any_key()] for _ in range(3))]
     epoch.commands.append([RELOAD])
     return epoch

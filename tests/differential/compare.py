@@ -40,6 +40,8 @@ unwatch watch psubscribe publish pubsub punsubscribe subscribe unsubscribe spubl
 sunsubscribe
 hdel hexists hget hgetall hincrby hincrbyfloat hkeys hlen hmget hmset hrandfield hscan hset hsetnx hstrlen hvals
 bitcount bitfield bitfield_ro bitop bitpos getbit setbit
+sadd scard sdiff sdiffstore sinter sintercard sinterstore sismember smembers smismember smove spop srandmember srem sscan
+sunion sunionstore
 """.split())
 
 

@@ -14,7 +14,8 @@ def databases(server):
 
 
 def keyspace(server, limit=None):
-    """{(db, key): (deadline in ms or -1, DUMP)} of everything that is not expired."""
+    """{(db, key): (deadline in ms or -1, value)} of everything that is not expired. The value is what DUMP
+    says of a string; of a container, whose bytes may differ for equal elements, its type and digest."""
     held = {}
     with server.connect() as connection:
         connection.do("CLIENT", "NO-EVICT", "on")
@@ -23,11 +24,14 @@ def keyspace(server, limit=None):
             cursor = b"0"
             while True:
                 cursor, keys = connection.call("SCAN", cursor, "COUNT", 1000)
-                commands = [c for key in keys for c in (("PEXPIRETIME", key), ("DUMP", key))]
-                replies = connection.pipeline(commands)
-                for i, key in enumerate(keys):
+                types = connection.pipeline([("TYPE", key) for key in keys])
+                asked = [("DUMP", key) if kind == b"string" else ("DEBUG", "DIGEST-VALUE", key)
+                         for key, kind in zip(keys, types)]
+                replies = connection.pipeline([c for key, ask in zip(keys, asked) for c in (("PEXPIRETIME", key), ask)])
+                for i, (key, kind) in enumerate(zip(keys, types)):
                     if replies[2 * i] != -2:
-                        held[db, key] = (replies[2 * i], replies[2 * i + 1] or None)
+                        value = replies[2 * i + 1] or None
+                        held[db, key] = (replies[2 * i], value if kind == b"string" else (bytes(kind), value))
                 if cursor == b"0" or (limit and len(held) > limit):
                     break
     return held

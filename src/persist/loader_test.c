@@ -237,8 +237,14 @@ Test(loader, what_cannot_be_is_named)
     expect_error(SPAN("\x00\x01"
                       "a\x01x"),
                  "duplicated key 'a' in DB 0");
-    expect_error(SPAN("\x04\x01h\x00"), "RDB type 4 (hash) is not supported");
-    expect_error(SPAN("\x04\x01h\x00"), "key 'h'");
+    expect_error(SPAN("\x04\x01h\x02\x01"
+                      "a\x01x\x01"
+                      "a\x01y"),
+                 "A hash has one field twice");
+    expect_error(SPAN("\x04\x01h\x02\x01"
+                      "a\x01x\x01"
+                      "a\x01y"),
+                 "key 'h'");
     expect_error(SPAN("\xf0"), "Unknown RDB opcode or type 240");
     expect_error(SPAN("\x14\x01h\x00"), "Unknown RDB opcode or type 20");
     expect_error(SPAN("\xf6\x01x"), "Pre-release function format not supported");

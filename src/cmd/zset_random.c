@@ -121,14 +121,13 @@ enum err cmd_zrandmember(struct call *call)
 /* ---- ZSCAN --------------------------------------------------------------------------------------------- */
 
 /* Scores are bulk strings here, in RESP3 too. */
-static void scan_member(void *context, const struct sorted_key *key)
+static void scan_member(void *context, struct span member, struct span score)
 {
     struct scan *scan = context;
-    char text[NUM_DOUBLE_CHARS];
 
-    if (!scan_wants(scan, key->member)) return;
-    reply_bulk(scan->call->reply, key->member);
-    reply_bulk(scan->call->reply, span_of(text, num_format_double(text, key->score)));
+    if (!scan_wants(scan, member)) return;
+    reply_bulk(scan->call->reply, member);
+    reply_bulk(scan->call->reply, score);
 }
 
 static uint64_t scan_members(struct scan *scan, uint64_t cursor)

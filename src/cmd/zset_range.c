@@ -279,25 +279,39 @@ void zset_store_draft(struct call *call, int index, struct zset_draft *draft, co
     reply_int64(call->reply, (int64_t)count);
 }
 
+/* Collects a slice. In Redis the result of a range of scores or strings begins small, whatever its size
+ * will be, and a small one knows no negative zero: so that of the first members is lost (tried). */
+static void collect(struct call *call, const struct entry *entry, struct zset_slice slice,
+                    enum zset_range_kind kind, struct zset_draft *draft)
+{
+    const struct value_settings *settings = store_settings(call->store);
+    bool small = kind != ZSET_BY_RANK || slice.count <= settings->zset_max_listpack_entries;
+    struct zset_walk walk;
+    struct sorted_key key;
+    bool added;
+
+    zset_walk_begin(&walk, entry, slice);
+    for (size_t i = 0; zset_walk_next(&walk, &key); i++) {
+        if (i >= settings->zset_max_listpack_entries ||
+            key.member.len > settings->zset_max_listpack_value)
+            small = false;
+        if (small && key.score == 0) key.score = 0;
+        memcpy(zset_draft_put(draft, key.member, &added), &key.score, sizeof key.score);
+    }
+}
+
 /* ZRANGESTORE dst src min max [BYSCORE | BYLEX] [REV] [LIMIT offset count] */
 enum err cmd_zrangestore(struct call *call)
 {
     struct zrange zrange = {.key = 2, .store = true, .kind = ZSET_BY_RANK};
     const struct entry *entry;
     struct zset_draft draft;
-    struct zset_walk walk;
-    struct sorted_key key;
 
     TRY(parse_zrange(call, &zrange));
     TRY(call_find(call, 2, TYPE_ZSET, &entry));
     zset_draft_init(&draft, &store_settings(call->store)->secret);
     struct zset_slice slice = slice_of(entry, &zrange);
-    if (slice.count > 0) zset_walk_begin(&walk, entry, slice);
-    for (; slice.count > 0; slice.count--) {
-        bool added;
-        zset_walk_next(&walk, &key);
-        memcpy(zset_draft_put(&draft, key.member, &added), &key.score, sizeof key.score);
-    }
+    if (slice.count > 0) collect(call, entry, slice, zrange.kind, &draft);
     zset_store_draft(call, 1, &draft, "zrangestore");
     return OK;
 }

@@ -74,9 +74,11 @@ static inline struct zset_slice zset_whole(const struct entry *e)
     return (struct zset_slice){0, zset_count(e), false};
 }
 
+/* A member and its score as ZSCAN shows it, which of a small one is the listpack's text: 2^62 has all
+ * its digits there, 4.6116860184273879e+18 elsewhere (tried). */
+typedef void zset_visit(void *context, struct span member, struct span score);
 /* One step of ZSCAN: a small one as a whole, of a big one what stands in a bucket of its table. */
-uint64_t zset_scan(const struct entry *e, uint64_t cursor,
-                   void (*visit)(void *context, const struct sorted_key *key), void *context);
+uint64_t zset_scan(const struct entry *e, uint64_t cursor, zset_visit *visit, void *context);
 
 /* ---- changing: each takes the entry and returns the one to go on with ------------------------------ */
 

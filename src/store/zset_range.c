@@ -111,27 +111,33 @@ bool zset_walk_next(struct zset_walk *walk, struct sorted_key *out)
 }
 
 struct scanning {
-    void (*visit)(void *context, const struct sorted_key *key);
+    zset_visit *visit;
     void *context;
 };
 
 static void visit_item(void *context, const struct string_item *item)
 {
     const struct scanning *scanning = context;
-    struct sorted_key key = {zset_item_score(item), string_item_text(item)};
-    scanning->visit(scanning->context, &key);
+    char text[NUM_DOUBLE_CHARS];
+    size_t len = num_format_double(text, zset_item_score(item));
+    scanning->visit(scanning->context, string_item_text(item), span_of(text, len));
 }
 
-uint64_t zset_scan(const struct entry *e, uint64_t cursor,
-                   void (*visit)(void *context, const struct sorted_key *key), void *context)
+static void visit_small(const uint8_t *lp, zset_visit *visit, void *context)
+{
+    char member[NUM_INT64_CHARS], score[NUM_INT64_CHARS];
+
+    for (size_t item = listpack_first(lp); item != 0; item = zset_small_next(lp, item))
+        visit(context, listpack_text(lp, item, member),
+              listpack_text(lp, listpack_next(lp, item), score));
+}
+
+uint64_t zset_scan(const struct entry *e, uint64_t cursor, zset_visit *visit, void *context)
 {
     struct scanning scanning = {visit, context};
-    struct zset_walk walk;
-    struct sorted_key key;
 
     if (!zset_is_small(e))
         return string_table_scan(&zset_big_of(e)->members, cursor, visit_item, &scanning);
-    zset_walk_begin(&walk, e, zset_whole(e));
-    while (zset_walk_next(&walk, &key)) visit(context, &key);
+    visit_small(zset_small_listpack(e), visit, context);
     return 0;
 }

@@ -38,6 +38,9 @@ echo hello ping quit reset select bgsave command config dbsize debug failover fl
 memory psync replconf replicaof restore-asking role save shutdown slaveof slowlog sync time discard exec multi
 unwatch watch psubscribe publish pubsub punsubscribe subscribe unsubscribe spublish ssubscribe
 sunsubscribe
+zadd zcard zcount zdiff zdiffstore zincrby zinter zintercard zinterstore zlexcount zmpop zmscore zpopmax zpopmin zrandmember
+zrange zrangebylex zrangebyscore zrangestore zrank zrem zremrangebylex zremrangebyrank zremrangebyscore zrevrange
+zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion zunionstore
 hdel hexists hget hgetall hincrby hincrbyfloat hkeys hlen hmget hmset hrandfield hscan hset hsetnx hstrlen hvals
 bitcount bitfield bitfield_ro bitop bitpos getbit setbit
 sadd scard sdiff sdiffstore sinter sintercard sinterstore sismember smembers smismember smove spop srandmember srem sscan

@@ -75,6 +75,9 @@ class Seat:
                 return [CLOSED] if connection.closed_by_peer(5) else ["still open"]
             if line.verb == "read":
                 return [connection.read() for _ in range(line.count)]
+            if line.verb == "blocked":
+                wait_until(lambda: self.server.info("clients")["blocked_clients"] == line.expect, line.text, 10)
+                return []
             if line.verb == "raw":
                 connection.send_raw(self.expand(line.args[0]))
                 return [connection.read() for _ in range(line.count)]

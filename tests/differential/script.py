@@ -7,7 +7,8 @@ empty databases, zeroed statistics and new connections. The lines of a case:
     (sorted) KEYS *             a comparison other than "equal"; see compare.py
     b: SUBSCRIBE news           the same on a connection of its own, here b; a is the default
     b< 2                        reads two more messages that connection b is due
-    b| BLPOP                    sends without reading: the reply is read by a later `b<`
+    b| BLPOP key 0              sends without reading: the reply is read by a later `b<`
+    blocked 2                   waits until so many clients are blocked, be it more or fewer than before
     raw "PING\\r\\n" 1            sends bytes as they are and reads so many replies
     needs rpush                 the case is left out while the server under test has no such command
     closed                      the server must have closed connection a (b: closed works too)
@@ -31,7 +32,7 @@ HERE = Path(__file__).parent / "scripts"
 class Line:
     number: int
     text: str              # as written, the key into the list of differences
-    verb: str = "command"  # command, send, read, raw, closed, until
+    verb: str = "command"  # command, send, read, raw, closed, until, blocked
     connection: str = "a"
     mode: str = "equal"
     args: list = field(default_factory=list)
@@ -116,6 +117,8 @@ def parse_line(number, text):
         line.verb = "closed"
     elif line.verb == "read":
         line.count = int(rest or 1)
+    elif rest.startswith("blocked "):
+        line.verb, line.expect = "blocked", rest.split()[1]
     else:
         line.args = split_arguments(rest)
         if line.args[0] == b"raw":

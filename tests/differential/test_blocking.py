@@ -76,7 +76,7 @@ class Steps:
 
     def __init__(self, seed, known):
         self.random = random.Random(seed)
-        self.known = known
+        self.swaps = True
         self.families = [family for family in (LISTS, SORTED_SETS, STREAMS)
                          if family["waits"](self)[0].upper() in known]
 
@@ -102,21 +102,24 @@ class Steps:
     def one(self, may_wait):
         kind = self.random.random()
         family = self.random.choice(self.families)
-        if kind < (0.35 if may_wait else 0.1):
+        if kind < 0.35 and may_wait:
             return family["waits"](self)
         if kind < 0.8:
             return family["gives"](self)
         return self.disturbance()
 
     def disturbance(self):
+        if self.random.random() < 0.1 and self.swaps:  # Redis finds what a SWAPDB made ready in no order
+            return [b"SWAPDB", b"0", b"1"]
         return self.choose(
             [b"DEL", *self.keys()], [b"UNLINK", self.key()], [b"SET", self.key(), b"x"],
             [b"RENAME", self.key(), self.key()], [b"COPY", self.key(), self.key()],
-            [b"COPY", self.key(), self.key(), b"REPLACE"], [b"MOVE", self.key(), b"1"], [b"SWAPDB", b"0", b"1"],
+            [b"COPY", self.key(), self.key(), b"REPLACE"], [b"MOVE", self.key(), b"1"],
             [b"FLUSHDB"], [b"PEXPIREAT", self.key(), b"1"], [b"PERSIST", self.key()])
 
     def next(self, waiting):
         """(client, [command ...])"""
+        self.swaps = not waiting
         idle = [name for name in CLIENTS if name not in waiting]
         name = self.random.choice(idle)
         if waiting and self.random.random() < 0.08:
@@ -125,10 +128,7 @@ class Steps:
         if self.random.random() < 0.25:
             inside = [self.one(True) for _ in range(self.random.randint(1, 5))]
             return name, [[b"MULTI"], *inside, [b"EXEC"]]
-        command = self.one(len(waiting) < MOST_WAITING)
-        if len(waiting) >= MOST_WAITING and command in [family["waits"](self) for family in self.families]:
-            return name, [self.disturbance()]
-        return name, [command]
+        return name, [self.one(len(waiting) < MOST_WAITING)]
 
 
 def end(steps):

@@ -286,6 +286,35 @@ int file_open_read(const char *path, uint64_t *size)
     return fd;
 }
 
+int file_open_write(const char *path, bool create, uint64_t *size)
+{
+    struct stat status;
+    int fd = open(path, O_RDWR | O_CLOEXEC | (create ? O_CREAT | O_TRUNC : 0), 0644);
+
+    if (fd < 0) return -errno;
+    if (fstat(fd, &status) != 0) {
+        int error = -errno;
+        close(fd);
+        return error;
+    }
+    *size = (uint64_t)status.st_size;
+    return fd;
+}
+
+int file_truncate(int fd, uint64_t size)
+{
+    int result;
+
+    do result = ftruncate(fd, (off_t)size);
+    while (result != 0 && errno == EINTR);
+    return result == 0 ? 0 : -errno;
+}
+
+int file_sync_data(int fd)
+{
+    return fdatasync(fd) == 0 ? 0 : -errno;
+}
+
 void file_close(int fd)
 {
     if (fd >= 0) close(fd);

@@ -37,7 +37,12 @@ int file_open_unnamed(const char *dir);
 int file_punch(int fd, uint64_t offset, uint64_t len);
 /* Opens a file for reading from its start to its end; *size is its length. The fd or -errno. */
 int file_open_read(const char *path, uint64_t *size);
-void file_close(int fd); /* -1 is fine */
+/* Opens a file for reading and writing at any position; with `create` it is made, or emptied. The fd or
+ * -errno. */
+int file_open_write(const char *path, bool create, uint64_t *size);
+int file_truncate(int fd, uint64_t size); /* 0 or -errno */
+int file_sync_data(int fd);               /* fdatasync: 0 or -errno */
+void file_close(int fd);                  /* -1 is fine */
 /* Bytes that may still be written on the file system of `dir` by this user; UINT64_MAX where
  * unknown. */
 uint64_t file_system_free(const char *dir);

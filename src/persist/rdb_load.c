@@ -70,7 +70,7 @@ static void key_is_done(struct rdb_load *load)
  * them. */
 static void skip_empty(struct rdb_load *load, struct span name)
 {
-    if (load->empty_skipped++ < EMPTY_KEYS_SAID)
+    if (load->outcome->keys_empty++ < EMPTY_KEYS_SAID)
         SAY(load, "rdbLoadObject skipping empty key: %.*s", (int)(name.len < 128 ? name.len : 128),
             name.ptr);
     key_is_done(load);
@@ -314,9 +314,9 @@ static void say_done(const struct rdb_load *load)
 
     SAY(load, "Done loading RDB, keys loaded: %llu, keys expired: %llu.",
         (unsigned long long)outcome->keys_loaded, (unsigned long long)outcome->keys_expired);
-    if (load->empty_skipped > 0)
+    if (outcome->keys_empty > 0)
         SAY(load, "Done loading RDB, empty keys skipped: %llu.",
-            (unsigned long long)load->empty_skipped);
+            (unsigned long long)outcome->keys_empty);
 }
 
 enum err rdb_load_run(struct rdb_load *load)

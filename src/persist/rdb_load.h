@@ -24,7 +24,6 @@ struct rdb_load {
     int64_t idle;     /* -1: none */
     int frequency;    /* -1: none */
     uint32_t fresh_clock;
-    uint64_t empty_skipped; /* containers without elements */
     struct buf key;
     struct rdb_load_item {
         struct keyspace *keyspace;

@@ -116,7 +116,11 @@ struct spool *spool_new(const struct spool_options *options)
     if (spool->room != NULL) spool_room_hold(spool->room);
     set_limits(spool, options->memory_bytes_max, options->disk_bytes_max);
     spool->refs = 1;
-    spool->head = spool->end = spool->keep_from = options->start;
+    spool->end = options->start;
+    if (options->store != NULL) spool->store = *options->store;
+    check(options->head == 0 || (options->store != NULL && options->head <= options->start));
+    spool->head = options->head != 0 ? options->head : options->start;
+    spool->keep_from = spool->head;
     spool->keep_head = options->keep_head;
     spool->cursors_min = UINT64_MAX;
     spool->disk.fd = -1;
@@ -167,6 +171,23 @@ void spool_try_again(struct spool *spool)
 {
     spool_lock(spool);
     spool->disk.retry_memory = 0;
+    disk_spill(spool);
+    spool_unlock(spool);
+}
+
+void spool_set_store(struct spool *spool, const struct spool_store *store)
+{
+    spool_lock(spool);
+    if (store != NULL) {
+        spool->store = *store;
+    } else if (spool->store.read != NULL) {
+        spool->store = (struct spool_store){0};
+        if (!disk_reaches_memory(spool)) {
+            check(spool->cursors_min >= memory_start(spool));
+            spool->keep_from = spool->head = memory_start(spool);
+            disk_released(spool);
+        }
+    }
     disk_spill(spool);
     spool_unlock(spool);
 }
@@ -314,9 +335,11 @@ void spool_check(const struct spool *spool)
     /* All but the last are full. */
     check(spool->ring_count == 0 ? next == spool->end
                                  : spool->end <= next && next - spool->end < spool->block_bytes);
-    check(spool->disk.end == spool->disk.punched
-              ? spool->head >= memory_start(spool)
-              : spool->disk.end >= memory_start(spool) && spool->disk.punched <= spool->head);
+    if (spool->store.read == NULL && spool->disk.end == spool->disk.punched)
+        check(spool->head >= memory_start(spool));
+    /* While a write is under way the head may pass what it writes; the file is emptied afterwards. */
+    else if (spool->store.read == NULL && !(spool->disk.writing && spool->head >= spool->disk.end))
+        check(spool->disk.end >= memory_start(spool) && spool->disk.punched <= spool->head);
     for (const struct spool_cursor *c = spool->cursors; c != NULL; c = c->next, cursors++) {
         check(c->position >= spool->head && c->position <= spool->end);
         if (c->position < min) min = c->position;

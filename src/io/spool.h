@@ -21,11 +21,15 @@
  * owner decides which reader has to go. Nothing held is ever lost or skipped. Writing is tried again
  * when something was released, and each time memory has grown by another eighth of its bound.
  *
+ * A spool whose bytes somebody else keeps on disk (struct spool_store: the journal's segments) writes no
+ * file of its own: memory over the bound is dropped once the store has it, and cursors read there.
+ *
  * Disk. Space below the head is given back by punching holes; a drained file is truncated.
  *
  * Invariants:
  *   1. head <= every cursor's position <= end; head and end only grow.
- *   2. Every byte in [head, end) is in the file, or in a block, or (while it is written) in both.
+ *   2. Every byte in [head, end) is in the file, in the store or in a block; in the file or the store
+ *      and in a block only while it is on its way out of memory.
  *   3. Blocks are contiguous, and all but the last are full.
  *   4. Borrowed bytes stay where they are until their cursor moves, peeks again or closes.
  *
@@ -47,6 +51,19 @@
 struct spool;
 struct spool_cursor;
 
+/* Somebody else who keeps the appended bytes on disk as well, and can read them back: then memory over
+ * the bound is given up as soon as the store holds it, and the spool's own file is used for nothing
+ * but what stands before the store's first byte. Called from any thread, with and without the spool's
+ * lock: it may not call the spool. */
+struct spool_store {
+    /* The bytes in [*first, result) are held. Both only grow while the spool has the store; the first
+     * byte that a cursor or the retention needs stays held. */
+    uint64_t (*held)(void *context, uint64_t *first);
+    /* Bytes from `offset` on: how many, at least one, or -errno. */
+    ssize_t (*read)(void *context, uint64_t offset, void *out, size_t len);
+    void *context;
+};
+
 struct spool_options {
     const char *dir;         /* for the file; made when first needed, 0700 */
     size_t memory_bytes_max; /* 0: everything stays in memory; less than 4 blocks means 4 blocks */
@@ -55,15 +72,20 @@ struct spool_options {
                               * it has one, stands in the place of the file system's; or NULL */
     struct worker *worker;   /* does the file's I/O and outlives the spool; NULL: it is done in the
                               * caller's thread (tests, simulation) */
-    uint64_t start;          /* absolute offset of the first byte */
-    bool keep_head;          /* keep everything from `start` for late cursors until
+    uint64_t start;          /* absolute offset of the first byte appended */
+    uint64_t head;      /* with a store that holds bytes before `start`: where they begin; else 0 */
+    bool keep_head;     /* keep everything from `start` for late cursors until
                               * spool_release_head; spool_trim has no effect until then */
-    size_t block_bytes;      /* 0: 64 KB, an allocator class; tests choose less */
+    size_t block_bytes; /* 0: 64 KB, an allocator class; tests choose less */
+    const struct spool_store *store; /* from the beginning; copied; NULL: none */
     uint64_t file_wrap; /* 0: 8 TB; the file is used as a ring of that length, so that a spool that
                          * is never empty does not outgrow its file system's longest file */
 };
 
 struct spool *spool_new(const struct spool_options *options);
+/* From now on. NULL takes it away: what only the store has is forgotten, so no cursor may stand there
+ * (spool_memory_head). */
+void spool_set_store(struct spool *spool, const struct spool_store *store);
 /* All cursors must be closed. Jobs under way end first, in the background. NULL is fine. */
 void spool_free(struct spool *spool);
 void spool_set_limits(struct spool *spool, size_t memory_bytes_max, uint64_t disk_bytes_max);

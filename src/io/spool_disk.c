@@ -153,6 +153,16 @@ static void write_work(void *context)
     mem_free(job);
 }
 
+/* Blocks in memory that begin before what the store holds. */
+static size_t blocks_before_store(const struct spool *spool)
+{
+    uint64_t first;
+
+    if (spool->store.read == NULL) return SIZE_MAX;
+    spool->store.held(spool->store.context, &first);
+    return (size_t)((first - memory_start(spool) + spool->block_bytes - 1) / spool->block_bytes);
+}
+
 static struct write_job *pick(struct spool *spool)
 {
     struct disk *disk = &spool->disk;
@@ -165,6 +175,7 @@ static struct write_job *pick(struct spool *spool)
     /* The last block still grows. */
     if (wanted > spool->ring_count - 1) wanted = spool->ring_count - 1;
     if (wanted > WRITE_BLOCKS_MAX) wanted = WRITE_BLOCKS_MAX;
+    if (wanted > blocks_before_store(spool)) wanted = blocks_before_store(spool);
     job->own_bound = spool->disk_bytes_max != 0;
     job->took = false;
     job->bytes_max = spool->file_wrap;
@@ -191,6 +202,28 @@ static struct write_job *pick(struct spool *spool)
     return job;
 }
 
+bool disk_reaches_memory(const struct spool *spool)
+{
+    return in_use(spool) ? spool->disk.end >= memory_start(spool)
+                         : spool->head >= memory_start(spool);
+}
+
+/* Drops the oldest blocks that the store holds, down to a quarter below the bound. Returns whether the
+ * blocks that are left are the store's business too: else they are written to the file. */
+static bool drop_to_store(struct spool *spool)
+{
+    uint64_t first, held;
+    size_t target = spool->memory_bytes_max - spool->memory_bytes_max / 4;
+
+    if (spool->store.read == NULL) return false;
+    held = spool->store.held(spool->store.context, &first);
+    if (memory_start(spool) < first) return false;
+    while (spool->memory > target && spool->ring_count > 1 &&
+           memory_start(spool) + spool->block_bytes <= held)
+        ring_drop_first(spool);
+    return true;
+}
+
 void disk_spill(struct spool *spool)
 {
     struct disk *disk = &spool->disk;
@@ -204,6 +237,7 @@ void disk_spill(struct spool *spool)
             return;
         }
         if (disk->writing || spool->ring_count < 2) return;
+        if (drop_to_store(spool)) return;
         if (disk->failed != OK && spool->memory <= disk->retry_memory) return;
         disk->writing = true;
         submit(spool, write_work, NULL, pick(spool));
@@ -293,6 +327,26 @@ static int read_stretch(const struct spool *spool, uint64_t base, uint64_t start
     return 0;
 }
 
+static int read_store(const struct spool *spool, uint64_t start, char *out, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = spool->store.read(spool->store.context, start, out, len);
+
+        if (n < 0) return (int)n;
+        start += (uint64_t)n;
+        out += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+/* How many bytes below memory stand from `start` on, all in the file or all in the store. */
+static uint64_t cold_bytes(const struct spool *spool, uint64_t start, bool *from_store)
+{
+    *from_store = !in_use(spool) || start >= spool->disk.end;
+    return (*from_store ? memory_start(spool) : spool->disk.end) - start;
+}
+
 static void free_fetch(struct fetch *fetch)
 {
     fetch->spool->memory -= sizeof *fetch + fetch->len;
@@ -310,7 +364,9 @@ static void fetch_work(void *context)
     wanted = fetch->cursor != NULL;
     spool_unlock(spool);
     /* Should the cursor go away just now, the bytes may be wrong, and nobody looks at them. */
-    if (wanted) error = read_stretch(spool, fetch->base, fetch->start, fetch->ptr, fetch->len);
+    if (wanted && fetch->from_store)
+        error = read_store(spool, fetch->start, fetch->ptr, fetch->len);
+    else if (wanted) error = read_stretch(spool, fetch->base, fetch->start, fetch->ptr, fetch->len);
     spool_lock(spool);
     fetch->error = error;
     fetch->ready = true;
@@ -335,15 +391,17 @@ static void fetch_done(void *context)
     if (arrived != NULL) arrived(arrived_context);
 }
 
-/* Starts to read the stretch at `start`, as far as the file has it. */
+/* Starts to read the stretch at `start`, as far as the file or the store has it. */
 static struct fetch *fetch_at(struct spool_cursor *cursor, uint64_t start)
 {
     struct spool *spool = cursor->spool;
-    uint64_t left = spool->disk.end - start;
+    bool from_store;
+    uint64_t left = cold_bytes(spool, start, &from_store);
     size_t len = left < FETCH_BYTES ? (size_t)left : FETCH_BYTES;
     struct fetch *fetch = mem_alloc(sizeof *fetch + len);
 
-    *fetch = (struct fetch){.spool = spool, .cursor = cursor, .start = start, .len = len};
+    *fetch = (struct fetch){
+        .spool = spool, .cursor = cursor, .start = start, .len = len, .from_store = from_store};
     fetch->base = spool->disk.base;
     spool->memory += sizeof *fetch + len;
     submit(spool, fetch_work, fetch_done, fetch);
@@ -395,7 +453,7 @@ enum spool_read disk_peek(struct spool_cursor *cursor, struct iovec *iov, int *i
         disk_forget(cursor, true);
         return SPOOL_ERROR;
     }
-    if (cursor->ahead == NULL && fetch->start + fetch->len < spool->disk.end)
+    if (cursor->ahead == NULL && fetch->start + fetch->len < memory_start(spool))
         cursor->ahead = fetch_at(cursor, fetch->start + fetch->len);
     while (fetch != NULL && fetch->ready && fetch->error == 0 && *iov_count < iov_max &&
            bytes_max > 0) {
@@ -413,12 +471,14 @@ enum spool_read disk_peek(struct spool_cursor *cursor, struct iovec *iov, int *i
 ssize_t disk_read_unlocked(struct spool_cursor *cursor, void *out, size_t len)
 {
     struct spool *spool = cursor->spool;
-    uint64_t base = spool->disk.base, left = spool->disk.end - cursor->position;
+    bool from_store;
+    uint64_t base = spool->disk.base, left = cold_bytes(spool, cursor->position, &from_store);
     int error;
 
     if (len > left) len = (size_t)left;
     spool_unlock(spool);
-    error = read_stretch(spool, base, cursor->position, out, len);
+    if (from_store) error = read_store(spool, cursor->position, out, len);
+    else error = read_stretch(spool, base, cursor->position, out, len);
     spool_lock(spool);
     return error != 0 ? error : (ssize_t)len;
 }

@@ -26,6 +26,7 @@ struct fetch {
     struct spool_cursor *cursor; /* NULL: nobody wants it any more */
     uint64_t start, base;
     size_t len;
+    bool from_store;         /* not from the file */
     int error;               /* 0 or -errno */
     bool ready;              /* ptr and error are valid */
     bool delivered;          /* no job refers to it */
@@ -72,6 +73,7 @@ struct spool {
     uint64_t head, end;
     uint64_t keep_from; /* retention */
     bool keep_head, finished, cancelled;
+    struct spool_store store; /* read is NULL: none */
 
     struct block **ring; /* cap is a power of two */
     size_t ring_first, ring_count, ring_cap;
@@ -131,6 +133,8 @@ void notices_send(struct spool *spool, struct notice *list);
 void disk_spill(struct spool *spool);    /* starts a write where memory is over its bound */
 void disk_released(struct spool *spool); /* the head moved: gives space back */
 void disk_close(struct spool *spool);
+/* Whether what stands below memory is in the file, all of it; false where some is in the store. */
+bool disk_reaches_memory(const struct spool *spool);
 /* Fills iov from the file. The position is below memory_start. */
 enum spool_read disk_peek(struct spool_cursor *cursor, struct iovec *iov, int *iov_count,
                           int iov_max, size_t bytes_max, void (*arrived)(void *), void *context);

@@ -546,3 +546,85 @@ Test(spool, waiting_readers_fail_when_cancelled)
     cr_assert_eq(reader.last, -1);
     close_station(&station);
 }
+
+/* ---- a store ------------------------------------------------------------------------------------ */
+
+struct toy_store {
+    uint64_t first, held;
+    int reads;
+};
+
+static uint64_t toy_held(void *context, uint64_t *first)
+{
+    struct toy_store *toy = context;
+    *first = toy->first;
+    return toy->held;
+}
+
+static ssize_t toy_read(void *context, uint64_t offset, void *out, size_t len)
+{
+    struct toy_store *toy = context;
+    cr_assert(offset >= toy->first && offset < toy->held);
+    if (len > toy->held - offset) len = (size_t)(toy->held - offset);
+    if (len > 1000) len = 1000; /* a store may give less than was asked for */
+    for (size_t i = 0; i < len; i++) ((char *)out)[i] = byte_at(offset + i);
+    toy->reads++;
+    return (ssize_t)len;
+}
+
+Test(spool, what_a_store_holds_leaves_memory_and_is_read_back)
+{
+    struct toy_store toy = {.first = 1000, .held = 5000};
+    struct spool_store store = {toy_held, toy_read, &toy};
+    struct spool *spool = spool_new(&(struct spool_options){.dir = dir,
+                                                            .memory_bytes_max = 8 * BLOCK,
+                                                            .block_bytes = BLOCK,
+                                                            .start = 5000,
+                                                            .head = 1000,
+                                                            .store = &store});
+    enum spool_read last;
+
+    struct spool_cursor *cursor = spool_open(spool, 1000);
+    cr_assert_not_null(cursor, "the store's bytes can be read from the start");
+    append(spool, 40 * BLOCK);
+    cr_assert_gt(spool_memory(spool), 40 * BLOCK, "what the store does not hold stays");
+    toy.held = 5000 + 30 * BLOCK;
+    append(spool, 1);
+    cr_assert_lt(spool_memory(spool), 13 * BLOCK);
+    cr_assert_eq(spool_disk(spool), 0);
+    spool_check(spool);
+    cr_assert_eq(read_some(cursor, UINT64_MAX, &last), 4000 + 40 * BLOCK + 1);
+    cr_assert_eq(last, SPOOL_NOTHING);
+    cr_assert_gt(toy.reads, 0);
+    spool_close(cursor);
+    spool_free(spool);
+}
+
+Test(spool, a_store_goes_on_where_the_file_ends)
+{
+    struct toy_store toy = {0};
+    struct spool_store store = {toy_held, toy_read, &toy};
+    struct spool *spool = spool_new(
+        &(struct spool_options){.dir = dir, .memory_bytes_max = 8 * BLOCK, .block_bytes = BLOCK});
+    enum spool_read last;
+
+    struct spool_cursor *cursor = spool_open(spool, 0);
+    append(spool, 40 * BLOCK + 17);
+    toy.first = toy.held = spool_end(spool);
+    spool_set_store(spool, &store);
+    append(spool, 40 * BLOCK);
+    toy.held = spool_end(spool);
+    append(spool, 4 * BLOCK);
+    spool_check(spool);
+    cr_assert_gt(spool_disk(spool), 30 * BLOCK);
+    cr_assert_lt(spool_disk(spool), 42 * BLOCK);
+    cr_assert_lt(spool_memory(spool), 13 * BLOCK);
+    cr_assert_eq(read_some(cursor, UINT64_MAX, &last), 84 * BLOCK + 17);
+    cr_assert_eq(last, SPOOL_NOTHING);
+    spool_set_store(spool, NULL);
+    append(spool, 40 * BLOCK);
+    spool_check(spool);
+    cr_assert_eq(read_some(cursor, UINT64_MAX, &last), 40 * BLOCK);
+    spool_close(cursor);
+    spool_free(spool);
+}

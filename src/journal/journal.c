@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "journal/segments.h"
 
 #include <string.h>
 #include <strings.h>
@@ -30,6 +31,10 @@ struct journal {
     char id[REPLICATION_ID_LEN + 1];
     char second_id[REPLICATION_ID_LEN + 1];
     int64_t second_offset;
+
+    int64_t keep_seconds; /* on disk, beyond the backlog */
+    uint64_t keep_bytes_max;
+    struct segments *segments; /* NULL: the spool keeps a file of its own */
 
     struct spool *spool; /* NULL while inactive */
     uint64_t published;  /* the spool's end; while inactive the end */
@@ -59,9 +64,38 @@ static void forget_second(struct journal *journal)
     journal->second_offset = -1;
 }
 
-/* Holds nothing afterwards, and continues at `end`. */
+static uint64_t held_by_segments(void *context, uint64_t *first)
+{
+    *first = segments_first(context);
+    return segments_written(context);
+}
+
+static ssize_t read_from_segments(void *context, uint64_t offset, void *out, size_t len)
+{
+    return segments_read(context, offset, out, len);
+}
+
+static struct spool_store store_of(struct segments *segments)
+{
+    return (struct spool_store){held_by_segments, read_from_segments, segments};
+}
+
+void journal_set_segments(struct journal *journal, struct segments *segments)
+{
+    struct spool_store store = store_of(segments);
+
+    journal->segments = segments;
+    if (journal->spool != NULL) spool_set_store(journal->spool, segments != NULL ? &store : NULL);
+}
+
+/* Holds nothing afterwards but what the segments hold before `end`, and continues there. */
 static void restart(struct journal *journal, uint64_t end, bool active)
 {
+    struct segments *segments = journal->segments;
+    struct spool_store store = store_of(segments);
+    bool past = segments != NULL && active && segments_written(segments) == end;
+
+    if (!past) journal->segments = segments = NULL;
     spool_free(journal->spool); /* checks that no cursor is open */
     journal->spool = NULL;
     buf_clear(&journal->tail);
@@ -77,6 +111,8 @@ static void restart(struct journal *journal, uint64_t end, bool active)
         .room = journal->room,
         .worker = journal->worker,
         .start = end,
+        .head = past ? segments_first(segments) : 0,
+        .store = past ? &store : NULL,
     });
 }
 
@@ -113,6 +149,13 @@ void journal_set_backlog(struct journal *journal, uint64_t bytes)
     journal->backlog_bytes = bytes;
     if (journal->spool == NULL) return;
     spool_set_limits(journal->spool, memory_max(journal), 0);
+    journal_trim(journal);
+}
+
+void journal_set_retention(struct journal *journal, int64_t seconds, uint64_t bytes_max)
+{
+    journal->keep_seconds = seconds;
+    journal->keep_bytes_max = bytes_max;
     journal_trim(journal);
 }
 
@@ -357,6 +400,12 @@ uint64_t journal_disk(const struct journal *journal)
     return journal->spool != NULL ? spool_disk(journal->spool) : 0;
 }
 
+int64_t journal_held_seconds(const struct journal *journal)
+{
+    if (journal->spool == NULL) return 0;
+    return journal_age_ms(journal, journal_first(journal), journal->now_ms) / 1000;
+}
+
 enum err journal_failed(const struct journal *journal)
 {
     return journal->spool != NULL ? spool_failed(journal->spool) : OK;
@@ -399,8 +448,34 @@ void journal_close(struct journal *journal, struct spool_cursor *cursor)
     journal_trim(journal);
 }
 
+/* Where the bytes begin that were appended within keep_seconds, as exactly as the samples say: rather
+ * too many than too few. */
+static uint64_t recent_from(const struct journal *journal)
+{
+    int64_t since_ms = journal->now_ms - journal->keep_seconds * 1000;
+    int low = 0, high = journal->sample_count;
+
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (journal->samples[middle].ms >= since_ms) high = middle;
+        else low = middle + 1;
+    }
+    /* All samples are recent: nothing says how old the bytes before them are. */
+    if (low == 0) return 0;
+    return journal->samples[low - 1].end;
+}
+
 void journal_trim(struct journal *journal)
 {
-    if (journal->spool == NULL || journal->published <= journal->backlog_bytes) return;
-    spool_trim(journal->spool, journal->published - journal->backlog_bytes);
+    uint64_t end = journal->published, from, recent;
+
+    if (journal->spool == NULL) return;
+    from = end > journal->backlog_bytes ? end - journal->backlog_bytes : 0;
+    if (journal->keep_seconds > 0) {
+        recent = recent_from(journal);
+        if (end - recent > journal->keep_bytes_max) recent = end - journal->keep_bytes_max;
+        if (recent < from) from = recent;
+    }
+    spool_trim(journal->spool, from);
+    if (journal->segments != NULL) segments_release(journal->segments, spool_head(journal->spool));
 }

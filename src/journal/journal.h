@@ -48,6 +48,15 @@ struct journal *journal_new(const struct journal_options *options); /* fresh id,
 void journal_free(struct journal *journal);                         /* all cursors are closed */
 void journal_set_backlog(struct journal *journal, uint64_t bytes);
 void journal_set_memory_max(struct journal *journal, size_t bytes);
+/* How far back bytes are held on disk without any reader, beyond the backlog: what was appended within
+ * so many seconds, but no more than so many bytes (0: none). */
+void journal_set_retention(struct journal *journal, int64_t seconds, uint64_t bytes_max);
+
+/* The log's files (segments.h) hold what is appended from now on, or from their first byte on where they
+ * end at the journal's end: what memory gives up is read back from there. They are not the journal's:
+ * whoever writes them tells. A switch to another history (below) lets go of them. NULL: no more. */
+struct segments;
+void journal_set_segments(struct journal *journal, struct segments *segments);
 
 /* ---- identity --------------------------------------------------------------------------------
  * A switch to another history (new_history, adopt, restore, deactivate) drops what is held, where
@@ -67,7 +76,8 @@ void journal_adopt(struct journal *journal, const char *id, uint64_t offset);
 /* +CONTINUE <new id>: the same bytes under a new id; the old one becomes the second. No change when
  * equal. */
 void journal_rename_id(struct journal *journal, const char *id);
-/* What a file said at start: the log ends at `offset`. On a primary the file's id becomes the
+/* What files said at start: the log ends at `offset`. Where segments are set and end there, they are
+ * the log's past. On a primary the file's id becomes the
  * second one, valid to `offset`, under a fresh id; else it becomes the id. Active afterwards: such
  * a history is a backlog, so counting goes on. */
 void journal_restore(struct journal *journal, const char *id, uint64_t offset, bool as_primary);
@@ -112,6 +122,8 @@ uint64_t journal_backlog_first_byte(const struct journal *journal);
 uint64_t journal_backlog_len(const struct journal *journal);
 size_t journal_memory(const struct journal *journal); /* tail and overhead included */
 uint64_t journal_disk(const struct journal *journal);
+/* Seconds that the oldest held byte is old: how long a replica may be away. */
+int64_t journal_held_seconds(const struct journal *journal);
 /* OK, or since the disk takes no more: ERR_LIMIT or ERR_IO. Then memory is over its ceiling, and
  * the reader with the lowest position (spool_position) is the one to drop. */
 enum err journal_failed(const struct journal *journal);

@@ -270,6 +270,17 @@ int file_lock_folder(const char *dir)
     return fd;
 }
 
+int file_lock_itself(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0) return -errno;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+    int error = -errno;
+    close(fd);
+    return error;
+}
+
 int file_open_read(const char *path, uint64_t *size)
 {
     struct stat found;

@@ -52,6 +52,8 @@ uint64_t file_system_allowance(const char *dir);
 /* Makes dir (0700) and takes an exclusive lock on dir/lock for the life of the descriptor. The fd,
  * or -EWOULDBLOCK where another process holds it. */
 int file_lock_folder(const char *dir);
+/* The same on the folder itself, which must be there: no file appears in it. */
+int file_lock_itself(const char *dir);
 
 bool file_exists(const char *path);
 int file_remove(const char *path);                 /* 0 or -errno */

@@ -137,7 +137,9 @@ static int take_step(struct job *job)
     struct segment_head head = {.offset = step->offset, .db = step->change.db};
 
     memcpy(head.id, step->change.id, sizeof head.id);
-    if (step->kind == STEP_FILE) return segments_begin(segments, step->change.path, &head);
+    if (step->kind == STEP_FILE)
+        return segments_begin(segments, step->change.path, &head, step->change.commit,
+                              step->change.context);
     return segments_mark_head(segments, &head);
 }
 

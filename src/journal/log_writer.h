@@ -45,6 +45,8 @@ struct log_writer_change {
     char path[512]; /* of the new file */
     char id[REPLICATION_ID_LEN + 1];
     int db;
+    /* A new file: on the writer's thread, when it stands; makes it known to a restart. May be NULL. */
+    int (*commit)(void *context);
     void (*done)(void *context, int error);
     void *context;
 };

@@ -150,7 +150,8 @@ static int write_head(int fd, const struct segment_head *head, bool select, uint
     return error;
 }
 
-int segments_begin(struct segments *segments, const char *path, const struct segment_head *head)
+int segments_begin(struct segments *segments, const char *path, const struct segment_head *head,
+                   int (*commit)(void *context), void *context)
 {
     uint64_t size, at = 0;
     int error, fd = file_open_write(path, true, &size);
@@ -162,6 +163,7 @@ int segments_begin(struct segments *segments, const char *path, const struct seg
     if (error == 0 && segments->newest != NULL && segments->can_write &&
         segments->newest->end == head->offset)
         error = segments_sync(segments);
+    if (error == 0 && commit != NULL) error = commit(context);
     if (error != 0) {
         file_close(fd);
         file_remove(path);
@@ -349,25 +351,22 @@ static void drop_front(struct segments *segments, uint64_t keep_from)
         drop_oldest(segments);
 }
 
-void segments_retire(struct segments *segments, const char *path, uint64_t keep_from)
+bool segments_retire(struct segments *segments, const char *path, uint64_t keep_from)
 {
     struct segment_file *file;
 
     segments_lock(segments);
     for (file = segments->oldest; file != NULL; file = file->next)
         if (!file->retired && strcmp(file->path, path) == 0) break;
-    if (file == NULL) {
-        file_remove(path);
-    } else if (file->end <= keep_from) {
-        delete_file(file);
-    } else {
-        move_file(segments, file);
+    if (file != NULL) {
+        if (file->end <= keep_from) delete_file(file);
+        else move_file(segments, file);
+        /* A file that could not be kept leaves a gap: what is older cannot be reached any more. */
+        while (file->unlinked && segments->oldest != file) drop_oldest(segments);
+        drop_front(segments, keep_from);
     }
-    /* A file that could not be kept leaves a gap: what is older cannot be reached any more. */
-    if (file != NULL && file->unlinked)
-        while (segments->oldest != file) drop_oldest(segments);
-    drop_front(segments, keep_from);
     segments_unlock(segments);
+    return file != NULL;
 }
 
 void segments_release(struct segments *segments, uint64_t offset)

@@ -47,6 +47,7 @@ struct segments_found {
     struct segment_head head; /* the last one */
     uint64_t first, end;      /* offsets of its complete stretches; equal where there are none */
     uint64_t end_at;          /* position behind the last complete stretch */
+    uint64_t tail_at; /* where bytes behind it begin: of a short stretch, behind its mark */
     uint64_t size;
     int64_t unix_s; /* of the last time line */
     int error;      /* -errno with SEGMENT_IO */
@@ -65,9 +66,11 @@ int segments_continue(struct segments *segments, uint64_t at);
 
 /* ---- writing ------------------------------------------------------------------------------------ */
 
-/* Makes a new file with its head and goes on there, once the old one is synced. `head` continues what
- * is written, or everything before is forgotten. On failure (-errno) the old file goes on. */
-int segments_begin(struct segments *segments, const char *path, const struct segment_head *head);
+/* Makes a new file with its head and goes on there, once the old one is synced and commit(context) (may
+ * be NULL), which makes the new one known to a restart, returned 0. `head` continues what is written,
+ * or everything before is forgotten. On failure (-errno) the old file goes on. */
+int segments_begin(struct segments *segments, const char *path, const struct segment_head *head,
+                   int (*commit)(void *context), void *context);
 /* The id changes here: a head line in the middle of the file, durable when this returns. */
 int segments_mark_head(struct segments *segments, const struct segment_head *head);
 /* Writes a mark and, in the same call to the system, the first `len` bytes of its stretch; unix_s: a
@@ -95,8 +98,8 @@ ssize_t segments_read(struct segments *segments, uint64_t offset, void *out, siz
 /* ---- keeping ------------------------------------------------------------------------------------ */
 
 /* The AOF does not name this file any more. It is moved or, where it ends at or below `keep_from`,
- * deleted. */
-void segments_retire(struct segments *segments, const char *path, uint64_t keep_from);
+ * deleted. False, nothing done, where it is none of these files. */
+bool segments_retire(struct segments *segments, const char *path, uint64_t keep_from);
 /* Deletes retired files that end at or below `offset`. */
 void segments_release(struct segments *segments, uint64_t offset);
 

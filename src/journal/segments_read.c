@@ -57,6 +57,7 @@ static void walk(struct segment_reader *reader, struct segment_file *file,
             break;
         default:
             out->tail = part;
+            out->tail_at = part == SEGMENT_SHORT ? stretch.data_at : out->end_at;
             out->error = stretch.error;
             return;
         }

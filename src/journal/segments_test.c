@@ -49,7 +49,7 @@ static struct segment_head head_at(uint64_t offset)
 static void open_file(const char *path, uint64_t offset)
 {
     struct segment_head head = head_at(offset);
-    cr_assert_eq(segments_begin(segments, path, &head), 0);
+    cr_assert_eq(segments_begin(segments, path, &head, NULL, NULL), 0);
 }
 
 static void write_some(uint64_t bytes, int64_t unix_s)

@@ -1,0 +1,315 @@
+/* The append only file while the server runs: the writer, what waits for it, switching on and off. */
+#include "server/aof.h"
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "io/clock.h"
+#include "io/file.h"
+#include "server/aof_inside.h"
+#include "server/config.h"
+#include "server/latency.h"
+#include "server/replication.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    STALL_MS = 1000, /* a write that hangs longer holds nothing back any more, unless appendfsync always */
+};
+
+struct aof *aof_new(struct server *server)
+{
+    struct aof *aof = mem_zalloc(sizeof *aof);
+
+    aof->server = server;
+    aof->folder_lock = -1;
+    aof->last_rewrite_ok = aof->last_write_ok = true;
+    aof->last_rewrite_s = -1;
+    return aof;
+}
+
+void aof_free(struct aof *aof)
+{
+    aof_abort_rewrite(aof);
+    log_writer_free(aof->writer, false);
+    worker_free(aof->writer_worker);
+    worker_free(aof->sync_worker);
+    segments_free(aof->segments);
+    manifest_release(&aof->manifest);
+    file_close(aof->folder_lock);
+    mem_free(aof);
+}
+
+/* ---- the writer -------------------------------------------------------------------------------- */
+
+/* A fsync that failed may have lost what it was for: under `always` somebody was promised more. */
+static void look_at_failures(struct aof *aof)
+{
+    const struct log_writer_figures *figures = log_writer_figures(aof->writer);
+
+    if (figures->broken && aof->state == AOF_ON &&
+        aof->server->config->appendfsync == APPENDFSYNC_ALWAYS) {
+        log_warning("Can't persist AOF for fsync error when the AOF fsync policy is 'always'. "
+                    "Exiting...");
+        exit(1);
+    }
+    aof->last_write_ok = figures->error == 0 && !figures->broken;
+    if (figures->broken && aof->state == AOF_ON && !aof->rewrite.running)
+        aof->rewrite_scheduled = true; /* a new base makes it whole again */
+}
+
+static void on_moved(void *context)
+{
+    struct aof *aof = context;
+    struct server *server = aof->server;
+
+    look_at_failures(aof);
+    const struct log_writer_figures *figures = log_writer_figures(aof->writer);
+    if (figures->sync_us >= 0) latency_add_event(server, LATENCY_AOF_FSYNC, figures->sync_us / 1000);
+    if (figures->write_us >= 0) latency_add_event(server, LATENCY_AOF_WRITE, figures->write_us / 1000);
+    session_gates_moved(server);
+}
+
+static enum log_sync sync_policy(const struct server *server)
+{
+    switch (server->config->appendfsync) {
+    case APPENDFSYNC_ALWAYS: return LOG_SYNC_ALWAYS;
+    case APPENDFSYNC_EVERYSEC: return LOG_SYNC_EVERY_SECOND;
+    default: return LOG_SYNC_NO;
+    }
+}
+
+static void apply_policy(struct aof *aof)
+{
+    const struct config *config = aof->server->config;
+    enum log_sync sync = sync_policy(aof->server);
+
+    if (aof->writer == NULL) return;
+    /* Redis' directive: while a rewrite loads the disk, no fsync of ours waits for it. */
+    if (config->no_appendfsync_on_rewrite && aof->rewrite.running && sync != LOG_SYNC_NO)
+        sync = LOG_SYNC_NO;
+    log_writer_set_sync(aof->writer, sync, config->aof_timestamp_enabled);
+}
+
+void aof_make_writer(struct aof *aof)
+{
+    struct server *server = aof->server;
+
+    if (aof->writer_worker == NULL) {
+        aof->writer_worker = worker_new("pando-aof", server->loop);
+        aof->sync_worker = worker_new("pando-aof-sync", server->loop);
+    }
+    if (aof->segments == NULL) aof->segments = segments_new(folder_path(server));
+    check(aof->writer == NULL);
+    aof->writer = log_writer_new(&(struct log_writer_options){.journal = server->journal,
+                                                              .segments = aof->segments,
+                                                              .writer = aof->writer_worker,
+                                                              .syncer = aof->sync_worker,
+                                                              .clock_us = clock_monotonic_us,
+                                                              .moved = on_moved,
+                                                              .context = aof});
+    apply_policy(aof);
+}
+
+void aof_fill_change(const struct aof *aof, struct log_writer_change *change)
+{
+    const struct journal *journal = aof->server->journal;
+    int db = journal_stream_db(journal);
+
+    *change = (struct log_writer_change){.db = db >= 0 ? db : 0, .context = aof->server->aof};
+    memcpy(change->id, journal_id(journal), sizeof change->id);
+}
+
+int64_t aof_before_wait(struct server *server)
+{
+    struct aof *aof = server->aof;
+
+    if (aof->writer == NULL || aof->load != NULL) return -1;
+    int64_t wants_ms = log_writer_run(aof->writer, server->now_ms);
+    const struct log_writer_figures *figures = log_writer_figures(aof->writer);
+    bool stalled = figures->writing && server->now_ms - figures->writing_since_ms > STALL_MS &&
+                   server->config->appendfsync != APPENDFSYNC_ALWAYS;
+    if (stalled && !aof->is_stalled) {
+        aof->stalled++;
+        log_warning("A write to the append only file hangs: replies go ahead of it");
+        session_gates_moved(server);
+    }
+    aof->is_stalled = stalled;
+    if (figures->writing && !stalled && (wants_ms < 0 || wants_ms > STALL_MS)) wants_ms = STALL_MS;
+    return wants_ms < 0 ? -1 : wants_ms * 1000;
+}
+
+/* ---- what waits for it ------------------------------------------------------------------------- */
+
+uint64_t aof_reach(const struct server *server)
+{
+    const struct aof *aof = server->aof;
+
+    if (aof->state != AOF_ON || aof->is_stalled) return UINT64_MAX;
+    const struct log_writer_figures *figures = log_writer_figures(aof->writer);
+    if (figures->broken) return UINT64_MAX;
+    return server->config->appendfsync == APPENDFSYNC_ALWAYS ? figures->synced : figures->written;
+}
+
+bool aof_gates_all(const struct server *server)
+{
+    return server->aof->state == AOF_ON && server->config->appendfsync == APPENDFSYNC_ALWAYS;
+}
+
+enum err aof_refusal(const struct server *server, char text[256])
+{
+    const struct aof *aof = server->aof;
+
+    if (aof->state != AOF_ON || aof->last_write_ok) return OK;
+    int error = log_writer_figures(aof->writer)->error;
+    snprintf(text, 256, "MISCONF Errors writing to the AOF file: %s",
+             strerror(error != 0 ? -error : EIO));
+    return ERR_TEXT;
+}
+
+bool aof_writers_wait(const struct server *server)
+{
+    const struct aof *aof = server->aof;
+
+    if (aof->state != AOF_ON || !aof->last_write_ok) return false;
+    uint64_t written = log_writer_figures(aof->writer)->written,
+             end = journal_end(server->journal);
+    return end - written > (uint64_t)server->config->repl_log_memory_max;
+}
+
+/* ---- switching --------------------------------------------------------------------------------- */
+
+bool aof_is_on(const struct server *server)
+{
+    return server->aof->state != AOF_OFF;
+}
+
+static void stop(struct aof *aof)
+{
+    struct server *server = aof->server;
+
+    aof_abort_rewrite(aof);
+    aof->rewrite_scheduled = false;
+    if (aof->state == AOF_ON) aof_flush(server);
+    replication_drop_behind_memory(server); /* what only the files hold cannot be read any more */
+    journal_set_segments(server->journal, NULL);
+    log_writer_free(aof->writer, true);
+    aof->writer = NULL;
+    segments_forget(aof->segments);
+    aof->state = AOF_OFF;
+    aof->last_write_ok = true;
+    session_gates_moved(server);
+}
+
+static bool start(struct aof *aof, const char **why)
+{
+    struct server *server = aof->server;
+
+    aof_take_folder(aof);
+    if (manifest_base(&aof->manifest) == NULL && manifest_incr_count(&aof->manifest) == 0)
+        aof_read_manifest(aof);
+    journal_activate(server->journal, false);
+    server_update_policy(server);
+    aof_make_writer(aof);
+    aof->state = AOF_WAITS;
+    if (aof_start_rewrite(aof, true)) return true;
+    stop(aof);
+    *why = "Unable to turn on AOF. Check server logs.";
+    return false;
+}
+
+bool aof_configure(struct server *server, const char **why)
+{
+    struct aof *aof = server->aof;
+    bool wanted = server->config->appendonly;
+
+    if (aof->load != NULL || server->loading) return true;
+    if (wanted && aof->state == AOF_OFF && !start(aof, why)) return false;
+    if (!wanted && aof->state != AOF_OFF) stop(aof);
+    apply_policy(aof);
+    return true;
+}
+
+bool aof_flush(struct server *server)
+{
+    struct aof *aof = server->aof;
+
+    if (aof->writer == NULL) return true;
+    int error = log_writer_flush(aof->writer);
+    if (error != 0) log_warning("The append only file could not be written: %s", strerror(-error));
+    return error == 0;
+}
+
+/* ---- the log's history ------------------------------------------------------------------------- */
+
+void aof_id_changed(struct server *server)
+{
+    struct aof *aof = server->aof;
+    struct log_writer_change change;
+
+    if (aof->writer == NULL || aof->load != NULL) return;
+    aof_fill_change(aof, &change);
+    log_writer_change_id(aof->writer, &change);
+}
+
+void aof_let_go(struct server *server)
+{
+    struct aof *aof = server->aof;
+
+    if (aof->writer == NULL) return;
+    aof_abort_rewrite(aof);
+    journal_set_segments(server->journal, NULL);
+    log_writer_free(aof->writer, true);
+    aof->writer = NULL;
+    segments_forget(aof->segments);
+    aof->state = AOF_WAITS;
+    session_gates_moved(server);
+}
+
+void aof_began_anew(struct server *server)
+{
+    struct aof *aof = server->aof;
+
+    if (aof->state == AOF_OFF) return;
+    aof_make_writer(aof);
+    if (!aof_start_rewrite(aof, true)) aof->rewrite_scheduled = true;
+}
+
+/* ---- INFO -------------------------------------------------------------------------------------- */
+
+uint64_t aof_current_size(const struct aof *aof)
+{
+    if (aof->segments == NULL) return 0;
+    return aof->closed_size + segments_current_bytes(aof->segments);
+}
+
+void aof_info(const struct server *server, struct buf *out)
+{
+    const struct aof *aof = server->aof;
+    const struct rewrite *rewrite = &aof->rewrite;
+
+    buf_printf(out,
+               "aof_enabled:%d\r\naof_rewrite_in_progress:%d\r\naof_rewrite_scheduled:%d\r\n"
+               "aof_last_rewrite_time_sec:%lld\r\naof_current_rewrite_time_sec:%lld\r\n"
+               "aof_last_bgrewrite_status:%s\r\naof_rewrites:%llu\r\n"
+               "aof_rewrites_consecutive_failures:%llu\r\naof_last_write_status:%s\r\n"
+               "aof_last_cow_size:0\r\nmodule_fork_in_progress:0\r\nmodule_fork_last_cow_size:0\r\n",
+               aof->state != AOF_OFF, rewrite->running, aof->rewrite_scheduled,
+               (long long)aof->last_rewrite_s,
+               rewrite->running ? (long long)(clock_wall_ms() - rewrite->started_ms) / 1000 : -1LL,
+               aof->last_rewrite_ok ? "ok" : "err", (unsigned long long)aof->rewrites,
+               (unsigned long long)aof->failures, aof->last_write_ok ? "ok" : "err");
+    if (aof->state == AOF_OFF || aof->writer == NULL) return;
+    const struct log_writer_figures *figures = log_writer_figures(aof->writer);
+    buf_printf(out,
+               "aof_current_size:%llu\r\naof_base_size:%llu\r\naof_pending_rewrite:%d\r\n"
+               "aof_buffer_length:%llu\r\naof_pending_bio_fsync:%d\r\naof_delayed_fsync:%llu\r\n"
+               "aof_stalled_writes:%llu\r\n",
+               (unsigned long long)aof_current_size(aof), (unsigned long long)aof->base_size,
+               aof->state == AOF_WAITS,
+               (unsigned long long)(journal_end(server->journal) - figures->written),
+               figures->syncing, (unsigned long long)figures->syncs_delayed,
+               (unsigned long long)aof->stalled);
+}

@@ -1,0 +1,61 @@
+/* The append only file: the log on disk, as Redis 7.0's files in parts.
+ *
+ *   off --CONFIG SET appendonly yes, a full sync--> waiting for a base --the base stands--> on
+ *    ^            the old files, if any, stay             |                                 |
+ *    |            valid until the base stands             v                                 v
+ *    +----------------------- CONFIG SET appendonly no -------------------------------------+
+ *
+ * While it is on, nothing leaves before the files have it: replies and replicas' feeds go as far as
+ * aof_reach says. A rewrite is a snapshot (persist/image.h) at an offset where a new incr file begins;
+ * when its base stands, the manifest is replaced and the files before it are retired.
+ *
+ * Files: server/aof_files.c (names, manifest), aof.c (running), aof_rewrite.c, aof_load.c (at start). */
+#ifndef PANDO_SERVER_AOF_H
+#define PANDO_SERVER_AOF_H
+
+#include "server/server.h"
+
+struct aof *aof_new(struct server *server);
+void aof_free(struct aof *aof);
+
+/* At start, instead of dump.rdb: loads what the manifest names; `done` is called on the loop once the data
+ * set is there. Ends the process where the files cannot be used. */
+void aof_load(struct server *server, void (*done)(struct server *));
+bool aof_loading(const struct server *server);
+/* Before each wait while loading: a slice of replay. Microseconds until the next, -1: not at all. */
+int64_t aof_load_slice(struct server *server);
+
+/* Hook of the directives: starts, stops, policy. False with *why where it cannot start. */
+bool aof_configure(struct server *server, const char **why);
+bool aof_is_on(const struct server *server); /* the journal must stay active */
+/* Before each wait, behind everything that appends: microseconds until it wants to be called again. */
+int64_t aof_before_wait(struct server *server);
+void aof_cron(struct server *server);
+/* Writes and syncs what is there: shutdown. False where that cannot be. */
+bool aof_flush(struct server *server);
+
+/* Replies and feeds may go up to this offset of the log; UINT64_MAX: there is no limit. */
+uint64_t aof_reach(const struct server *server);
+/* appendfsync always: a reply, also to a read, waits for everything before it. */
+bool aof_gates_all(const struct server *server);
+/* ERR_TEXT with *text, or OK: whether writing commands are refused. */
+enum err aof_refusal(const struct server *server, char text[256]);
+/* Whether writing commands wait, because the disk is behind by more than the log's memory. */
+bool aof_writers_wait(const struct server *server);
+
+/* The journal has taken another id at the same offset. */
+void aof_id_changed(struct server *server);
+/* The journal is about to take another history (a full sync): lets go of it. Afterwards aof_began_anew makes a new base. */
+void aof_let_go(struct server *server);
+void aof_began_anew(struct server *server);
+
+/* BGREWRITEAOF. */
+enum aof_rewrite { AOF_REWRITE_STARTED, AOF_REWRITE_SCHEDULED, AOF_REWRITE_RUNNING, AOF_REWRITE_FAILED };
+enum aof_rewrite aof_rewrite(struct server *server);
+bool aof_rewriting(const struct server *server);
+/* DEBUG LOADAOF: false where the files cannot be read. */
+bool aof_reload(struct server *server);
+
+void aof_info(const struct server *server, struct buf *out); /* INFO persistence, aof_* */
+
+#endif

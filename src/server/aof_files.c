@@ -1,0 +1,175 @@
+/* Names and files of the append only file: folder, manifest, history. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "io/file.h"
+#include "server/aof_inside.h"
+#include "server/config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void aof_path(const struct server *server, const char *name, char out[PATH_MAX])
+{
+    snprintf(out, PATH_MAX, "%s/%s", server->config->appenddirname, name);
+}
+
+void aof_manifest_path(const struct server *server, char out[PATH_MAX])
+{
+    snprintf(out, PATH_MAX, "%s/%s.manifest", server->config->appenddirname,
+             server->config->appendfilename);
+}
+
+void aof_take_folder(struct aof *aof)
+{
+    const char *folder = aof->server->config->appenddirname;
+    int error;
+
+    if (aof->folder_lock >= 0) return;
+    error = file_make_folder(folder);
+    if (error != 0) {
+        log_warning("Can't open or create append-only dir %s: %s", folder, strerror(-error));
+        exit(1);
+    }
+    aof->folder_lock = file_lock_itself(folder);
+    if (aof->folder_lock >= 0) return;
+    log_warning("The append only files in %s %s: give each node a dir of its own (directive dir)",
+                folder,
+                aof->folder_lock == -EWOULDBLOCK ? "belong to another process that runs"
+                                                 : strerror(-aof->folder_lock));
+    exit(1);
+}
+
+static void say_fault(const struct manifest_fault *fault)
+{
+    log_warning("The manifest of the append only files cannot be used:");
+    if (fault->line > 0) {
+        log_warning("Reading the manifest file, at line %d", fault->line);
+        log_warning(">>> '%s'", fault->text);
+    }
+    log_warning("%s", fault->why);
+}
+
+bool aof_read_manifest(struct aof *aof)
+{
+    struct manifest_fault fault;
+    struct buf text = {0};
+    char path[PATH_MAX];
+    int error;
+
+    aof_manifest_path(aof->server, path);
+    if (!file_exists(path)) return false;
+    error = file_read_whole(path, MANIFEST_BYTES_MAX, &text);
+    if (error != 0) {
+        log_warning("Fatal error: can't open the AOF manifest file %s for reading: %s", path,
+                    strerror(-error));
+        exit(1);
+    }
+    manifest_release(&aof->manifest);
+    enum err err = manifest_parse(buf_span(&text), &aof->manifest, &fault);
+    buf_release(&text);
+    if (err == OK) return true;
+    say_fault(&fault);
+    exit(1);
+}
+
+int aof_write_manifest(const char *path, const struct manifest *manifest)
+{
+    struct buf text = {0};
+
+    manifest_format(manifest, &text);
+    int error = file_replace(path, text.ptr, text.len, 0644);
+    buf_release(&text);
+    return error;
+}
+
+uint64_t aof_size_of(const struct server *server, const char *name)
+{
+    char path[PATH_MAX];
+    uint64_t size = 0;
+
+    aof_path(server, name, path);
+    int fd = file_open_read(path, &size);
+    if (fd < 0) return 0;
+    file_close(fd);
+    return size;
+}
+
+uint64_t aof_size_of_all(const struct aof *aof)
+{
+    uint64_t size = 0;
+
+    for (size_t i = 0; i < aof->manifest.count; i++)
+        if (aof->manifest.files[i].type != MANIFEST_HISTORY)
+            size += aof_size_of(aof->server, aof->manifest.files[i].name);
+    return size;
+}
+
+/* ---- history ----------------------------------------------------------------------------------- */
+
+/* What is removed in the background: first the manifest that does not name it any more is put in place, by
+ * the writer's thread like every manifest, so that none overtakes a newer one; then the files go. */
+struct removal {
+    struct worker *remover;
+    char manifest_path[PATH_MAX];
+    struct manifest manifest;
+    char (*paths)[PATH_MAX];
+    size_t count;
+    int error;
+};
+
+static void write_manifest(void *context)
+{
+    struct removal *removal = context;
+
+    removal->error = aof_write_manifest(removal->manifest_path, &removal->manifest);
+    if (removal->error != 0)
+        log_warning("Could not write %s: %s", removal->manifest_path, strerror(-removal->error));
+}
+
+static void remove_files(void *context)
+{
+    struct removal *removal = context;
+
+    for (size_t i = 0; i < removal->count && removal->error == 0; i++) {
+        int error = file_remove(removal->paths[i]);
+        if (error != 0 && error != -ENOENT)
+            log_warning("Could not remove %s: %s", removal->paths[i], strerror(-error));
+    }
+    manifest_release(&removal->manifest);
+    mem_free(removal->paths);
+    mem_free(removal);
+}
+
+static void manifest_is_written(void *context)
+{
+    struct removal *removal = context;
+    worker_submit(removal->remover, remove_files, NULL, removal);
+}
+
+void aof_collect_history(struct aof *aof)
+{
+    struct server *server = aof->server;
+    size_t history = manifest_history_count(&aof->manifest);
+    struct removal *removal;
+
+    if (history == 0 || server->config->aof_disable_auto_gc) return;
+    removal = mem_zalloc(sizeof *removal);
+    removal->remover = server->file_worker;
+    removal->paths = mem_alloc(history * sizeof *removal->paths);
+    for (size_t i = 0; i < aof->manifest.count; i++) {
+        const struct manifest_file *file = &aof->manifest.files[i];
+        char path[PATH_MAX];
+        if (file->type != MANIFEST_HISTORY) continue;
+        aof_path(server, file->name, path);
+        log_notice("Removing the history file %s in the background", file->name);
+        /* An incr file may still serve the backlog: then it moves into the node's own folder. */
+        if (aof->segments == NULL ||
+            !segments_retire(aof->segments, path, journal_first(server->journal)))
+            snprintf(removal->paths[removal->count++], PATH_MAX, "%s", path);
+    }
+    manifest_drop_history(&aof->manifest);
+    aof_manifest_path(server, removal->manifest_path);
+    manifest_copy(&removal->manifest, &aof->manifest);
+    worker_submit(aof->writer_worker, write_manifest, manifest_is_written, removal);
+}

@@ -1,0 +1,76 @@
+/* What the files of the append only file's server part share. */
+#ifndef PANDO_SERVER_AOF_INSIDE_H
+#define PANDO_SERVER_AOF_INSIDE_H
+
+#include "journal/log_writer.h"
+#include "persist/manifest.h"
+#include "persist/rdb_file.h"
+#include "server/aof.h"
+
+#include <limits.h>
+
+enum aof_state {
+    AOF_OFF,
+    AOF_WAITS, /* for a base: the log is written, and counts once the base stands */
+    AOF_ON,
+};
+
+/* A rewrite under way. */
+struct rewrite {
+    bool running;
+    struct image *image;   /* NULL once the base stands */
+    struct rdb_file *file; /* writes the base */
+    struct manifest next;  /* the manifest when it is done */
+    int64_t started_ms;
+};
+
+struct aof {
+    struct server *server;
+    enum aof_state state;
+    struct worker *writer_worker, *sync_worker; /* made when first needed */
+    struct segments *segments;
+    struct log_writer *writer; /* NULL while off */
+    struct manifest manifest;  /* as on disk */
+    int folder_lock;           /* of appenddirname; -1 */
+    struct rewrite rewrite;
+    struct aof_load *load; /* at start */
+
+    bool rewrite_scheduled;
+    bool last_rewrite_ok, last_write_ok;
+    int64_t last_rewrite_s, last_try_ms;
+    uint64_t rewrites, failures; /* failures: one after another */
+    uint64_t base_size;          /* of all files after the last rewrite or load */
+    uint64_t closed_size;        /* of the files before the current one */
+    uint64_t stalled;            /* times that replies went ahead of a hanging write */
+    bool is_stalled;
+};
+
+/* ---- aof_files.c ------------------------------------------------------------------------------- */
+
+/* appenddirname/name, relative to the working directory. */
+void aof_path(const struct server *server, const char *name, char out[PATH_MAX]);
+/* Makes the folder and takes its lock; ends the process where another holds it. */
+void aof_take_folder(struct aof *aof);
+bool aof_read_manifest(struct aof *aof); /* false: there is none. Ends the process where it is wrong */
+/* Puts a manifest in place, durably. 0 or -errno. Any thread. */
+int aof_write_manifest(const char *path, const struct manifest *manifest);
+void aof_manifest_path(const struct server *server, char out[PATH_MAX]);
+/* Deletes or retires the history files that the manifest names, and writes it without them. */
+void aof_collect_history(struct aof *aof);
+uint64_t aof_size_of(const struct server *server, const char *name); /* bytes, 0 where there is none */
+uint64_t aof_size_of_all(const struct aof *aof);
+
+/* ---- aof.c ------------------------------------------------------------------------------------- */
+
+void aof_make_writer(struct aof *aof); /* segments, workers, writer: nothing is written yet */
+uint64_t aof_current_size(const struct aof *aof);
+/* A file or id change at the journal's end, with the id and db of now. */
+void aof_fill_change(const struct aof *aof, struct log_writer_change *change);
+
+/* ---- aof_rewrite.c ----------------------------------------------------------------------------- */
+
+/* Begins a new incr file and an image at the journal's end; `first`: there was no AOF yet. */
+bool aof_start_rewrite(struct aof *aof, bool first);
+void aof_abort_rewrite(struct aof *aof);
+
+#endif

@@ -1,0 +1,577 @@
+/* Loading the append only file at start.
+ *
+ *   aof_load      manifest (an old single file becomes one; without files dump.rdb is loaded and becomes
+ *      |          the base)
+ *      v
+ *   examine       on the file worker: every incr file from mark to mark, CRCs checked
+ *      v
+ *   base          an RDB: the loader's thread; commands: replayed
+ *      v
+ *   replay        incr file by incr file, in slices, up to the end of the last complete stretch
+ *      v
+ *   restore       the journal ends where the files end, under their id (a primary: as its second one)
+ *      v
+ *   tail          a primary executes the whole units of a last stretch that is only short, and what
+ *      |          somebody else appended: they enter the log anew. A replica does not: its primary has them
+ *      v
+ *   done          the last file is cut behind its last complete stretch and goes on
+ *
+ * Replay never expires and never evicts. */
+#include "base/check.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "handlers.h"
+#include "io/clock.h"
+#include "io/file.h"
+#include "persist/aof_replay.h"
+#include "persist/loader.h"
+#include "server/aof_inside.h"
+#include "server/config.h"
+#include "server/dispatch.h"
+#include "server/folder.h"
+#include "server/persistence.h"
+#include "server/replication.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    SLICE_BYTES = 256 * 1024,
+    ALONE_US = 200 * 1000, /* small data sets are loaded before anybody is answered */
+    POLL_US = 100,
+};
+
+enum phase { EXAMINE, BASE_RDB, BASE_COMMANDS, REPLAY, TAIL, DONE };
+
+struct incr {
+    char path[PATH_MAX];
+    const char *name; /* the manifest's */
+    struct segments_found found;
+};
+
+struct aof_load {
+    struct aof *aof;
+    enum phase phase;
+    void (*done)(struct server *server);
+    struct incr *incrs;
+    int count, current;
+    struct aof_replay *replay;
+    struct loader *loader;
+    bool base_is_truncated_last; /* the base is the only file */
+    uint64_t tail_from, tail_upto;
+    int64_t started_ms, file_started_ms;
+    bool in_transaction;
+};
+
+static bool is_last(const struct aof_load *load)
+{
+    return load->current == load->count - 1;
+}
+
+__attribute__((noreturn)) static void give_up(void)
+{
+    exit(1);
+}
+
+/* ---- executing --------------------------------------------------------------------------------- */
+
+static bool run_command(void *context, int argc, const struct span *argv, char reason[static 256])
+{
+    struct aof_load *load = context;
+    struct server *server = load->aof->server;
+    struct session *applier = server->applier;
+    const struct command *command = dispatch_find(server, argv, argc);
+
+    if (command == NULL || command->run == NULL || !command_takes(command, argc)) {
+        int len = argc > 0 && argv[0].len < 128 ? (int)argv[0].len : 0;
+        snprintf(reason, 256, "Unknown command '%.*s' reading the append only file", len,
+                 len > 0 ? argv[0].ptr : "");
+        return false;
+    }
+    if (command->run == cmd_multi || command->run == cmd_exec) {
+        load->in_transaction = command->run == cmd_multi;
+    } else {
+        struct parsed request = {.argv = argv, .argc = argc, .command = command};
+        dispatch_call(applier, &request, CALL_REPLAY);
+    }
+    if (!load->in_transaction) dispatch_commit(server);
+    return true;
+}
+
+/* ---- ends -------------------------------------------------------------------------------------- */
+
+static void finish(struct aof_load *load)
+{
+    struct aof *aof = load->aof;
+    struct server *server = aof->server;
+    void (*done)(struct server *) = load->done;
+
+    log_notice("DB loaded from append only file: %.3f seconds",
+               (double)(clock_wall_ms() - load->started_ms) / 1000);
+    store_policy(server->store)->keep_expired = false;
+    store_set_dirty(server->store, 0);
+    mem_free(load->incrs);
+    mem_free(load);
+    aof->load = NULL;
+    aof->state = AOF_ON;
+    aof->base_size = aof_current_size(aof);
+    server->loading = false;
+    server_update_policy(server);
+    aof_collect_history(aof);
+    done(server);
+}
+
+/* The last file goes on, or a new one begins where that cannot be. */
+static void go_on(struct aof_load *load)
+{
+    struct aof *aof = load->aof;
+    struct journal *journal = aof->server->journal;
+    const struct incr *last = load->count > 0 ? &load->incrs[load->count - 1] : NULL;
+    struct log_writer_change change;
+
+    aof_make_writer(aof);
+    if (last != NULL && last->found.has_history) {
+        int error = segments_continue(aof->segments, last->found.end_at);
+        if (error != 0) {
+            log_warning("Can't cut %s behind its last whole stretch: %s", last->path, strerror(-error));
+            give_up();
+        }
+        log_notice("Opening AOF incr file %s on server start", last->name);
+        log_writer_continue(aof->writer);
+        if (strcmp(journal_id(journal), last->found.head.id) != 0) {
+            aof_fill_change(aof, &change);
+            log_writer_change_id(aof->writer, &change);
+        }
+        return;
+    }
+    char path[PATH_MAX], manifest_path[PATH_MAX];
+    const char *name = manifest_add_incr(&aof->manifest, aof->server->config->appendfilename);
+    aof_path(aof->server, name, path);
+    aof_fill_change(aof, &change);
+    snprintf(change.path, sizeof change.path, "%s", path);
+    log_notice("Creating AOF incr file %s on server start", name);
+    log_writer_begin(aof->writer, &change);
+    int error = log_writer_flush(aof->writer);
+    aof_manifest_path(aof->server, manifest_path);
+    if (error == 0 && segments_written(aof->segments) == journal_end(journal))
+        error = aof_write_manifest(manifest_path, &aof->manifest);
+    if (error != 0 || !file_exists(path)) {
+        log_warning("Can't create %s: %s", path, strerror(error != 0 ? -error : ENOENT));
+        give_up();
+    }
+    journal_set_segments(journal, aof->segments);
+}
+
+/* The journal takes up what the files say of the log; a file without our lines has no history. */
+static void restore(struct aof_load *load)
+{
+    struct aof *aof = load->aof;
+    struct server *server = aof->server;
+    const struct incr *last = load->count > 0 ? &load->incrs[load->count - 1] : NULL;
+
+    if (last != NULL && last->found.has_history) {
+        journal_set_segments(server->journal, aof->segments);
+        replication_restored(server, last->found.head.id, (int64_t)last->found.end,
+                             server->applier->db);
+    } else if (!journal_active(server->journal)) {
+        journal_activate(server->journal, true);
+    }
+    server_update_policy(server);
+    aof->closed_size = 0;
+    for (size_t i = 0; i < aof->manifest.count; i++)
+        if (last == NULL || strcmp(aof->manifest.files[i].name, last->name) != 0)
+            aof->closed_size += aof_size_of(server, aof->manifest.files[i].name);
+    go_on(load);
+}
+
+/* ---- replay ------------------------------------------------------------------------------------ */
+
+static void say_short(const struct aof_load *load, const char *path, uint64_t valid)
+{
+    log_warning("The append only file %s ends within a command or transaction: its last whole one ends at "
+                "%llu",
+                path, (unsigned long long)valid);
+    if (load->aof->server->config->aof_load_truncated) {
+        log_warning("It is loaded up to there, since aof-load-truncated is on");
+        return;
+    }
+    log_warning("Unexpected end of file reading the append only file. Mend it by redis-check-aof --fix %s, "
+                "or set aof-load-truncated to yes",
+                path);
+    give_up();
+}
+
+static struct aof_replay *open_replay(struct aof_load *load, const char *path, uint64_t from,
+                                      uint64_t upto)
+{
+    int error;
+    struct aof_replay_options options = {
+        .run = run_command, .context = load, .from = from, .upto = upto};
+    struct aof_replay *replay = aof_replay_open(path, &options, &error);
+
+    if (replay != NULL) return replay;
+    log_warning("Fatal error: can't open the append only file %s for reading: %s", path,
+                strerror(-error));
+    give_up();
+}
+
+/* What is fatal in any file. */
+static void refuse_bad(const struct aof_load *load, enum aof_replay_state state, const char *path)
+{
+    const struct aof_replay_figures *figures = aof_replay_figures(load->replay);
+
+    switch (state) {
+    case AOF_REPLAY_BAD:
+        log_warning("%s is wrong at byte %llu: %s", path, (unsigned long long)figures->position,
+                    figures->reason);
+        log_warning("Bad file format reading the append only file: make a copy of it, then mend it by "
+                    "redis-check-aof --fix");
+        give_up();
+    case AOF_REPLAY_STOPPED: log_warning("%s", figures->reason); give_up();
+    case AOF_REPLAY_FAILED:
+        log_warning("Unrecoverable error reading the append only file %s: %s", path, figures->reason);
+        give_up();
+    default: return;
+    }
+}
+
+static void begin_incr(struct aof_load *load)
+{
+    struct incr *incr = &load->incrs[load->current];
+    bool is_replica = server_is_replica(load->aof->server);
+    uint64_t upto = UINT64_MAX;
+
+    load->file_started_ms = clock_wall_ms();
+    if (incr->found.has_history) upto = incr->found.end_at;
+    load->tail_from = load->tail_upto = 0;
+    if (incr->found.has_history && incr->found.size > incr->found.end_at) {
+        /* Only the last file can have a tail: examined. */
+        if (incr->found.tail == SEGMENT_SHORT) say_short(load, incr->path, incr->found.end_at);
+        if (!incr->found.bad_crc && !is_replica) {
+            load->tail_from = incr->found.tail_at;
+            load->tail_upto = incr->found.size;
+        }
+    }
+    load->phase = REPLAY;
+    load->in_transaction = false;
+    load->aof->server->applier->db = 0;
+    load->replay = open_replay(load, incr->path, 0, upto);
+}
+
+static void next_file(struct aof_load *load)
+{
+    load->current++;
+    if (load->current < load->count) {
+        begin_incr(load);
+        return;
+    }
+    load->current = load->count - 1;
+    restore(load);
+    if (load->tail_upto > load->tail_from) {
+        load->phase = TAIL;
+        load->in_transaction = false;
+        load->replay =
+            open_replay(load, load->incrs[load->current].path, load->tail_from, load->tail_upto);
+        return;
+    }
+    load->phase = DONE;
+}
+
+/* A file without our lines that ends short is cut where Redis cuts it; it is followed by a new one. */
+static void cut_foreign(struct aof_load *load, const char *path, uint64_t valid)
+{
+    uint64_t size;
+    int fd = file_open_write(path, false, &size);
+
+    (void)load;
+    if (fd < 0 || file_truncate(fd, valid) != 0) {
+        log_warning("Can't cut %s at %llu", path, (unsigned long long)valid);
+        give_up();
+    }
+    file_close(fd);
+}
+
+static void replay_ended(struct aof_load *load, enum aof_replay_state state)
+{
+    bool of_base = load->phase == BASE_COMMANDS;
+    char path[PATH_MAX];
+    const char *name = of_base ? manifest_base(&load->aof->manifest)->name
+                               : load->incrs[load->current].name;
+
+    aof_path(load->aof->server, name, path);
+    refuse_bad(load, state, path);
+    uint64_t valid = aof_replay_figures(load->replay)->valid;
+    if (state == AOF_REPLAY_SHORT && load->phase != TAIL) {
+        bool last = of_base ? load->count == 0 : is_last(load);
+        if (!last) {
+            log_warning("%s is not the last file and ends within a command", path);
+            log_warning("Unexpected end of file reading the append only file");
+            give_up();
+        }
+        say_short(load, path, valid);
+        cut_foreign(load, path, valid);
+    }
+    aof_replay_free(load->replay);
+    load->replay = NULL;
+    if (load->phase == TAIL) {
+        load->phase = DONE;
+        return;
+    }
+    log_notice("DB loaded from %s file %s: %.3f seconds", of_base ? "base" : "incr", name,
+               (double)(clock_wall_ms() - load->file_started_ms) / 1000);
+    next_file(load);
+}
+
+/* ---- the base ---------------------------------------------------------------------------------- */
+
+static void on_base_loaded(void *context)
+{
+    struct aof_load *load = context;
+    struct server *server = load->aof->server;
+    const char *name = manifest_base(&load->aof->manifest)->name;
+    struct loader_outcome outcome;
+    char path[PATH_MAX];
+
+    loader_take(&load->loader, &outcome);
+    if (outcome.err != OK) {
+        log_warning("Error reading the RDB preamble of the AOF file %s: %s", name, outcome.error);
+        give_up();
+    }
+    persistence_take_loaded(server, &outcome);
+    uint64_t bytes = outcome.bytes;
+    loader_outcome_release(&outcome);
+    aof_path(server, name, path);
+    if (aof_size_of(server, name) > bytes) { /* an old file: commands follow its preamble */
+        load->phase = BASE_COMMANDS;
+        load->replay = open_replay(load, path, bytes, UINT64_MAX);
+        return;
+    }
+    log_notice("DB loaded from base file %s: %.3f seconds", name,
+               (double)(clock_wall_ms() - load->file_started_ms) / 1000);
+    load->current = -1;
+    next_file(load);
+}
+
+static bool is_rdb(const char *path)
+{
+    char magic[5] = {0};
+    uint64_t size;
+    int fd = file_open_read(path, &size);
+
+    if (fd < 0) return false;
+    ssize_t got = file_pread_some(fd, magic, sizeof magic, 0);
+    file_close(fd);
+    return got == (ssize_t)sizeof magic && memcmp(magic, "REDIS", 5) == 0;
+}
+
+static void begin_base(struct aof_load *load)
+{
+    struct server *server = load->aof->server;
+    const struct manifest_file *base = manifest_base(&load->aof->manifest);
+    char path[PATH_MAX];
+
+    load->file_started_ms = clock_wall_ms();
+    load->current = -1;
+    if (base == NULL) {
+        next_file(load);
+        return;
+    }
+    aof_path(server, base->name, path);
+    if (!is_rdb(path)) {
+        load->phase = BASE_COMMANDS;
+        server->applier->db = 0;
+        load->replay = open_replay(load, path, 0, UINT64_MAX);
+        return;
+    }
+    load->phase = BASE_RDB;
+    struct loader_options options = {
+        .databases = (int)server->config->databases,
+        .settings = *store_settings(server->store),
+        .now_ms = server->now_ms,
+        .checksum = server->config->rdbchecksum,
+        .tail_follows = true,
+        .lfu = server_uses_lfu(server),
+        .key_load_delay_us = server->config->key_load_delay,
+        .loop = server->loop,
+        .done = on_base_loaded,
+        .context = load,
+    };
+    load->loader = loader_open_file(path, &options);
+}
+
+/* ---- examining --------------------------------------------------------------------------------- */
+
+static void examine_work(void *context)
+{
+    struct aof_load *load = context;
+
+    segments_take_retired(load->aof->segments);
+    for (int i = 0; i < load->count; i++)
+        segments_examine(load->aof->segments, load->incrs[i].path, false, &load->incrs[i].found);
+}
+
+static void refuse_damaged(const struct aof_load *load)
+{
+    for (int i = 0; i < load->count; i++) {
+        const struct incr *incr = &load->incrs[i];
+        const struct segments_found *found = &incr->found;
+        bool last = i == load->count - 1;
+        if (found->tail == SEGMENT_IO) {
+            log_warning("Fatal error: can't open the append only file %s for reading: %s", incr->path,
+                        strerror(-found->error));
+            give_up();
+        }
+        bool tail = found->has_history && found->size > found->end_at;
+        if (found->tail == SEGMENT_DAMAGED || (tail && !last)) {
+            log_warning("%s is damaged behind byte %llu (offset %llu of the log)", incr->path,
+                        (unsigned long long)found->end_at, (unsigned long long)found->end);
+            log_warning("Bad file format reading the append only file: what stands there is not what was "
+                        "written");
+            give_up();
+        }
+    }
+}
+
+static void examined(void *context)
+{
+    struct aof_load *load = context;
+
+    refuse_damaged(load);
+    begin_base(load);
+}
+
+/* ---- the beginning ----------------------------------------------------------------------------- */
+
+static void refuse_missing(const struct aof *aof)
+{
+    for (size_t i = 0; i < aof->manifest.count; i++) {
+        const struct manifest_file *file = &aof->manifest.files[i];
+        char path[PATH_MAX];
+        aof_path(aof->server, file->name, path);
+        if (file->type == MANIFEST_HISTORY || file_exists(path)) continue;
+        log_warning("Unable to obtain the AOF file %s length. stat: No such file or directory", file->name);
+        give_up();
+    }
+}
+
+/* A single file of versions before 7.0 moves into the folder and becomes the base. */
+static void take_old_file(struct aof *aof)
+{
+    const char *name = aof->server->config->appendfilename;
+    char to[PATH_MAX], manifest_path[PATH_MAX];
+
+    if (!file_exists(name)) return;
+    manifest_add_old_base(&aof->manifest, name);
+    aof_path(aof->server, name, to);
+    aof_manifest_path(aof->server, manifest_path);
+    int error = aof_write_manifest(manifest_path, &aof->manifest);
+    if (error == 0) error = file_rename_durable(name, to);
+    if (error != 0) {
+        log_warning("Can't move the old append only file %s into %s: %s", name,
+                    aof->server->config->appenddirname, strerror(-error));
+        give_up();
+    }
+    log_notice("Successfully migrated an old-style AOF");
+}
+
+/* What dump.rdb held, or nothing, is the base of a new AOF. */
+static void make_first_base(struct aof *aof)
+{
+    struct server *server = aof->server;
+    char error[256], path[PATH_MAX];
+    const char *name = manifest_add_base(&aof->manifest, server->config->appendfilename, true);
+
+    if (!persistence_save_base(server, server->config->appenddirname, name, error)) {
+        log_warning("Can't create the base file %s: %s", name, error);
+        give_up();
+    }
+    log_notice("Creating AOF base file %s on server start", name);
+    aof_manifest_path(server, path);
+    (void)path; /* written with the first incr file */
+}
+
+static void first_start(struct server *server)
+{
+    struct aof *aof = server->aof;
+    struct aof_load *load = aof->load;
+
+    make_first_base(aof);
+    server->loading = true;
+    if (!journal_active(server->journal)) journal_activate(server->journal, true);
+    load->count = 0;
+    load->current = -1;
+    restore(load);
+    load->phase = DONE;
+    finish(load);
+}
+
+static void list_incrs(struct aof_load *load)
+{
+    const struct manifest *manifest = &load->aof->manifest;
+
+    load->count = (int)manifest_incr_count(manifest);
+    load->incrs = mem_zalloc((size_t)(load->count + 1) * sizeof *load->incrs);
+    for (int i = 0; i < load->count; i++) {
+        load->incrs[i].name = manifest_incr(manifest, i)->name;
+        aof_path(load->aof->server, load->incrs[i].name, load->incrs[i].path);
+    }
+}
+
+/* Clients of a server with little data never see LOADING. */
+static void load_small_at_once(struct server *server)
+{
+    int64_t until_us = clock_monotonic_us() + ALONE_US;
+
+    while (server->aof->load != NULL && clock_monotonic_us() < until_us) {
+        loop_run_posted(server->loop);
+        if (server->aof->load != NULL && aof_load_slice(server) != 0) clock_block_us(POLL_US);
+    }
+}
+
+void aof_load(struct server *server, void (*done)(struct server *))
+{
+    struct aof *aof = server->aof;
+    struct aof_load *load = mem_zalloc(sizeof *load);
+
+    load->aof = aof;
+    load->done = done;
+    load->started_ms = clock_wall_ms();
+    aof->load = load;
+    aof_take_folder(aof);
+    if (!aof_read_manifest(aof)) take_old_file(aof);
+    aof->segments = segments_new(folder_path(server));
+    if (aof->manifest.count == 0) {
+        persistence_load(server, first_start);
+        return;
+    }
+    refuse_missing(aof);
+    list_incrs(load);
+    server->loading = true;
+    server_update_policy(server);
+    store_policy(server->store)->keep_expired = true;
+    load->phase = EXAMINE;
+    worker_submit(server->file_worker, examine_work, examined, load);
+    load_small_at_once(server);
+}
+
+bool aof_loading(const struct server *server)
+{
+    return server->aof->load != NULL;
+}
+
+int64_t aof_load_slice(struct server *server)
+{
+    struct aof_load *load = server->aof->load;
+
+    if (load == NULL) return -1;
+    if (load->phase == DONE) {
+        finish(load);
+        return -1;
+    }
+    if (load->replay == NULL) return -1; /* a thread is at work and posts */
+    store_policy(server->store)->keep_expired = true;
+    enum aof_replay_state state = aof_replay_run(load->replay, SLICE_BYTES);
+    if (state != AOF_REPLAY_MORE) replay_ended(load, state);
+    return 0;
+}

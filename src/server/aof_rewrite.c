@@ -1,0 +1,314 @@
+/* Rewriting the append only file: a snapshot at the offset where a new incr file begins becomes the base.
+ *
+ *   aof_start_rewrite                                   on_file_begun              on_base
+ *   new incr file begins at N, snapshot at N  -->  manifest names it too  -->  manifest: new base, that
+ *   (of a first AOF: nothing names it yet)                                      file; the others retire
+ *
+ * A crash at any point leaves a manifest whose files are whole: the old base with all incr files, or the
+ * new one with the last. */
+#include "base/check.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "handlers.h"
+#include "io/clock.h"
+#include "io/file.h"
+#include "server/aof_inside.h"
+#include "server/config.h"
+#include "server/persistence.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { RETRY_MS_MIN = 60 * 1000, RETRY_MS_MAX = 60 * 60 * 1000 };
+
+/* The manifest that the writer's thread puts in place when the new file stands; NULL: none yet, the AOF
+ * begins with this file. */
+struct beginning {
+    struct aof *aof;
+    bool named; /* the manifest is written */
+    char path[PATH_MAX];
+    struct manifest manifest;
+};
+
+static int commit_manifest(void *context)
+{
+    struct beginning *beginning = context;
+
+    if (!beginning->named) return 0;
+    return aof_write_manifest(beginning->path, &beginning->manifest);
+}
+
+static void failed(struct aof *aof, const char *why)
+{
+    log_warning("Background AOF rewrite terminated with error: %s", why);
+    aof->last_rewrite_ok = false;
+    aof->failures++;
+    aof->last_try_ms = aof->server->now_ms;
+    if (aof->state == AOF_WAITS) aof->rewrite_scheduled = true;
+}
+
+static void end(struct aof *aof)
+{
+    struct rewrite *rewrite = &aof->rewrite;
+    const char *why;
+
+    if (rewrite->image != NULL) persistence_drop_image(aof->server, rewrite->image);
+    manifest_release(&rewrite->next);
+    *rewrite = (struct rewrite){0};
+    aof_configure(aof->server, &why); /* no-appendfsync-on-rewrite */
+}
+
+void aof_abort_rewrite(struct aof *aof)
+{
+    struct rewrite *rewrite = &aof->rewrite;
+
+    if (!rewrite->running) return;
+    if (rewrite->file != NULL) rdb_file_abort(rewrite->file);
+    log_notice("Killing running AOF rewrite child: the rewrite is given up");
+    if (rewrite->image != NULL) persistence_drop_image(aof->server, rewrite->image);
+    manifest_release(&rewrite->next);
+    *rewrite = (struct rewrite){0};
+}
+
+/* The new incr file stands, and the manifest names it; or neither. */
+static void on_file_begun(void *context, int error)
+{
+    struct beginning *beginning = context;
+    struct aof *aof = beginning->aof;
+
+    if (error == 0) {
+        if (beginning->named) {
+            manifest_release(&aof->manifest);
+            manifest_copy(&aof->manifest, &beginning->manifest);
+            aof->closed_size = aof_size_of_all(aof);
+        }
+        journal_set_segments(aof->server->journal, aof->segments);
+    } else if (error != -ECANCELED && aof->rewrite.running) {
+        char why[256];
+        snprintf(why, sizeof why, "the new incr file cannot be made: %s", strerror(-error));
+        aof_abort_rewrite(aof);
+        failed(aof, why);
+    }
+    manifest_release(&beginning->manifest);
+    mem_free(beginning);
+}
+
+/* The base stands under its name; the manifest that names it, too. */
+static void on_manifest(struct aof *aof, int error)
+{
+    struct rewrite *rewrite = &aof->rewrite;
+    bool first = aof->state == AOF_WAITS;
+
+    if (error != 0) {
+        char why[256];
+        snprintf(why, sizeof why, "the manifest cannot be written: %s", strerror(-error));
+        end(aof);
+        failed(aof, why);
+        return;
+    }
+    manifest_release(&aof->manifest);
+    manifest_copy(&aof->manifest, &rewrite->next);
+    aof->last_rewrite_s = (clock_wall_ms() - rewrite->started_ms) / 1000;
+    aof->last_rewrite_ok = true;
+    aof->failures = 0;
+    aof->rewrites++;
+    const struct manifest_file *base = manifest_base(&aof->manifest);
+    aof->closed_size = aof_size_of(aof->server, base->name);
+    aof->base_size = aof_current_size(aof);
+    aof->state = AOF_ON;
+    if (first) log_notice("The append only file is complete");
+    log_notice("Background AOF rewrite finished successfully");
+    end(aof);
+    aof_collect_history(aof);
+    session_gates_moved(aof->server);
+}
+
+struct switching {
+    struct aof *aof;
+    char path[PATH_MAX];
+    struct manifest manifest;
+    int error;
+};
+
+static void switch_work(void *context)
+{
+    struct switching *switching = context;
+    switching->error = aof_write_manifest(switching->path, &switching->manifest);
+}
+
+static void switched(void *context)
+{
+    struct switching *switching = context;
+
+    if (switching->aof->rewrite.running) on_manifest(switching->aof, switching->error);
+    manifest_release(&switching->manifest);
+    mem_free(switching);
+}
+
+static void on_base(void *context, const char *error, uint64_t bytes)
+{
+    struct aof *aof = context;
+    struct rewrite *rewrite = &aof->rewrite;
+
+    (void)bytes;
+    rewrite->file = NULL;
+    persistence_drop_image(aof->server, rewrite->image);
+    rewrite->image = NULL;
+    if (error[0] != '\0') {
+        end(aof);
+        failed(aof, error);
+        return;
+    }
+    log_notice("Background AOF rewrite terminated with success");
+    struct switching *switching = mem_zalloc(sizeof *switching);
+    switching->aof = aof;
+    aof_manifest_path(aof->server, switching->path);
+    manifest_copy(&switching->manifest, &rewrite->next);
+    worker_submit(aof->writer_worker, switch_work, switched, switching);
+}
+
+/* Prepares both manifests: with the new incr file, and the one after the rewrite. */
+static struct beginning *plan(struct aof *aof, bool first, char path[PATH_MAX])
+{
+    const char *name = aof->server->config->appendfilename;
+    struct beginning *beginning = mem_zalloc(sizeof *beginning);
+
+    beginning->aof = aof;
+    beginning->named = !first;
+    aof_manifest_path(aof->server, beginning->path);
+    manifest_copy(&beginning->manifest, &aof->manifest);
+    aof_path(aof->server, manifest_add_incr(&beginning->manifest, name), path);
+    manifest_copy(&aof->rewrite.next, &beginning->manifest);
+    manifest_add_base(&aof->rewrite.next, name, true);
+    manifest_retire_incr(&aof->rewrite.next, 1);
+    return beginning;
+}
+
+bool aof_start_rewrite(struct aof *aof, bool first)
+{
+    struct server *server = aof->server;
+    struct rewrite *rewrite = &aof->rewrite;
+    struct log_writer_change change;
+    char path[PATH_MAX], folder[PATH_MAX], dir[PATH_MAX], error[256];
+
+    check(!rewrite->running);
+    aof->rewrite_scheduled = false;
+    aof->last_try_ms = server->now_ms;
+    journal_set_db(server->journal, -1); /* what follows the snapshot begins with a SELECT */
+    journal_publish(server->journal);
+    rewrite->image = persistence_start_base(server);
+    if (rewrite->image == NULL) {
+        failed(aof, "too many snapshots are running");
+        return false;
+    }
+    rewrite->running = true;
+    rewrite->started_ms = clock_wall_ms();
+    struct beginning *beginning = plan(aof, first, path);
+    if (getcwd(dir, sizeof dir) == NULL) snprintf(dir, sizeof dir, ".");
+    int len = snprintf(folder, sizeof folder, "%s/%s", dir, server->config->appenddirname);
+    rewrite->file = len < (int)sizeof folder
+                        ? rdb_file_start(rewrite->image,
+                                         &(struct rdb_file_options){
+                                             .dir = folder,
+                                             .name = manifest_base(&rewrite->next)->name,
+                                             .incremental_fsync =
+                                                 server->config->aof_rewrite_incremental_fsync,
+                                             .done = on_base,
+                                             .context = aof},
+                                         error)
+                        : NULL;
+    if (rewrite->file == NULL) {
+        manifest_release(&beginning->manifest);
+        mem_free(beginning);
+        end(aof);
+        failed(aof, error);
+        return false;
+    }
+    aof_fill_change(aof, &change);
+    snprintf(change.path, sizeof change.path, "%s", path);
+    change.commit = commit_manifest;
+    change.done = on_file_begun;
+    change.context = beginning;
+    log_writer_begin(aof->writer, &change);
+    log_notice("Background append only file rewriting started by pid %d", (int)getpid());
+    return true;
+}
+
+/* ---- when --------------------------------------------------------------------------------------- */
+
+/* After several failures a rewrite is tried less and less often: the incr files would pile up. */
+static bool may_try(const struct aof *aof)
+{
+    uint64_t doublings;
+    int64_t wait_ms = RETRY_MS_MIN;
+
+    if (aof->failures < 3) return true;
+    for (doublings = aof->failures - 3; doublings > 0 && wait_ms < RETRY_MS_MAX; doublings--)
+        wait_ms *= 2;
+    return aof->server->now_ms - aof->last_try_ms >= wait_ms;
+}
+
+static bool has_grown(const struct aof *aof)
+{
+    const struct config *config = aof->server->config;
+    uint64_t size = aof_current_size(aof), base = aof->base_size > 0 ? aof->base_size : 1;
+
+    if (config->auto_aof_rewrite_percentage == 0 || size <= (uint64_t)config->auto_aof_rewrite_min_size)
+        return false;
+    return size >= base && (size - base) * 100 / base >= (uint64_t)config->auto_aof_rewrite_percentage;
+}
+
+void aof_cron(struct server *server)
+{
+    struct aof *aof = server->aof;
+
+    if (aof->state == AOF_OFF || aof->writer == NULL || aof->rewrite.running || server->loading ||
+        aof->load != NULL)
+        return;
+    if (aof->rewrite_scheduled) {
+        if (may_try(aof)) aof_start_rewrite(aof, aof->state == AOF_WAITS);
+        return;
+    }
+    if (aof->state != AOF_ON || !has_grown(aof) || !may_try(aof)) return;
+    log_notice("Starting automatic rewriting of AOF on %llu%% growth",
+               (unsigned long long)((aof_current_size(aof) - aof->base_size) * 100 /
+                                    (aof->base_size > 0 ? aof->base_size : 1)));
+    aof_start_rewrite(aof, false);
+}
+
+bool aof_rewriting(const struct server *server)
+{
+    return server->aof->rewrite.running;
+}
+
+enum aof_rewrite aof_rewrite(struct server *server)
+{
+    struct aof *aof = server->aof;
+
+    if (aof->rewrite.running) return AOF_REWRITE_RUNNING;
+    if (aof->state == AOF_OFF) return AOF_REWRITE_FAILED;
+    if (persistence_saving(server)) {
+        aof->rewrite_scheduled = true;
+        return AOF_REWRITE_SCHEDULED;
+    }
+    return aof_start_rewrite(aof, aof->state == AOF_WAITS) ? AOF_REWRITE_STARTED
+                                                           : AOF_REWRITE_FAILED;
+}
+
+enum err cmd_bgrewriteaof(struct call *call)
+{
+    switch (aof_rewrite(call_server(call))) {
+    case AOF_REWRITE_STARTED:
+        reply_status(call->reply, "Background append only file rewriting started");
+        return OK;
+    case AOF_REWRITE_SCHEDULED:
+        reply_status(call->reply, "Background append only file rewriting scheduled");
+        return OK;
+    case AOF_REWRITE_RUNNING:
+        return call_fail(call, "ERR Background append only file rewriting already in progress");
+    default:
+        return call_fail(call, "ERR Can't execute an AOF background rewriting. Please check the "
+                               "server logs for more information.");
+    }
+}

@@ -19,6 +19,8 @@
 
 #include "journal/segments.h"
 
+#include <limits.h>
+
 struct log_writer;
 
 enum log_sync { LOG_SYNC_NO, LOG_SYNC_EVERY_SECOND, LOG_SYNC_ALWAYS };
@@ -42,7 +44,7 @@ void log_writer_set_sync(struct log_writer *writer, enum log_sync sync, bool tim
  * made (-errno: the old file goes on). The head's id and db are the caller's to say, its offset is the
  * journal's end. */
 struct log_writer_change {
-    char path[512]; /* of the new file */
+    char path[PATH_MAX]; /* of the new file */
     char id[REPLICATION_ID_LEN + 1];
     int db;
     /* A new file: on the writer's thread, when it stands; makes it known to a restart. May be NULL. */

@@ -47,7 +47,7 @@ struct segments_found {
     struct segment_head head; /* the last one */
     uint64_t first, end;      /* offsets of its complete stretches; equal where there are none */
     uint64_t end_at;          /* position behind the last complete stretch */
-    uint64_t tail_at; /* where bytes behind it begin: of a short stretch, behind its mark */
+    uint64_t tail_at;         /* where bytes behind it begin: of a short stretch, behind its mark */
     uint64_t size;
     int64_t unix_s; /* of the last time line */
     int error;      /* -errno with SEGMENT_IO */

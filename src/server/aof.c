@@ -7,7 +7,9 @@
 #include "io/clock.h"
 #include "io/file.h"
 #include "server/aof_inside.h"
+#include "server/blocking.h"
 #include "server/config.h"
+#include "server/folder.h"
 #include "server/latency.h"
 #include "server/replication.h"
 
@@ -16,7 +18,8 @@
 #include <stdlib.h>
 
 enum {
-    STALL_MS = 1000, /* a write that hangs longer holds nothing back any more, unless appendfsync always */
+    STALL_MS =
+        1000, /* a write that hangs longer holds nothing back any more, unless appendfsync always */
 };
 
 struct aof *aof_new(struct server *server)
@@ -67,8 +70,10 @@ static void on_moved(void *context)
 
     look_at_failures(aof);
     const struct log_writer_figures *figures = log_writer_figures(aof->writer);
-    if (figures->sync_us >= 0) latency_add_event(server, LATENCY_AOF_FSYNC, figures->sync_us / 1000);
-    if (figures->write_us >= 0) latency_add_event(server, LATENCY_AOF_WRITE, figures->write_us / 1000);
+    if (figures->sync_us >= 0)
+        latency_add_event(server, LATENCY_AOF_FSYNC, figures->sync_us / 1000);
+    if (figures->write_us >= 0)
+        latency_add_event(server, LATENCY_AOF_WRITE, figures->write_us / 1000);
     session_gates_moved(server);
 }
 
@@ -122,6 +127,26 @@ void aof_fill_change(const struct aof *aof, struct log_writer_change *change)
     memcpy(change->id, journal_id(journal), sizeof change->id);
 }
 
+/* The disk is behind by more than the log may take of memory: writing commands wait, and reads go on. */
+static void hold_writers(struct aof *aof)
+{
+    struct server *server = aof->server;
+    uint64_t end = journal_end(server->journal);
+    bool behind = aof->state == AOF_ON && aof->last_write_ok &&
+                  end - log_writer_figures(aof->writer)->written >
+                      (uint64_t)server->config->repl_log_memory_max;
+
+    if (behind == server->pause.behind) return;
+    server->pause.behind = behind;
+    server_update_policy(server);
+    if (behind) {
+        aof->behind_since_ms = server->now_ms;
+        return;
+    }
+    latency_add_event(server, LATENCY_AOF_PENDING, server->now_ms - aof->behind_since_ms);
+    blocking_pause_ended(server);
+}
+
 int64_t aof_before_wait(struct server *server)
 {
     struct aof *aof = server->aof;
@@ -137,6 +162,7 @@ int64_t aof_before_wait(struct server *server)
         session_gates_moved(server);
     }
     aof->is_stalled = stalled;
+    hold_writers(aof);
     if (figures->writing && !stalled && (wants_ms < 0 || wants_ms > STALL_MS)) wants_ms = STALL_MS;
     return wants_ms < 0 ? -1 : wants_ms * 1000;
 }
@@ -167,16 +193,6 @@ enum err aof_refusal(const struct server *server, char text[256])
     snprintf(text, 256, "MISCONF Errors writing to the AOF file: %s",
              strerror(error != 0 ? -error : EIO));
     return ERR_TEXT;
-}
-
-bool aof_writers_wait(const struct server *server)
-{
-    const struct aof *aof = server->aof;
-
-    if (aof->state != AOF_ON || !aof->last_write_ok) return false;
-    uint64_t written = log_writer_figures(aof->writer)->written,
-             end = journal_end(server->journal);
-    return end - written > (uint64_t)server->config->repl_log_memory_max;
 }
 
 /* ---- switching --------------------------------------------------------------------------------- */
@@ -290,17 +306,18 @@ void aof_info(const struct server *server, struct buf *out)
     const struct aof *aof = server->aof;
     const struct rewrite *rewrite = &aof->rewrite;
 
-    buf_printf(out,
-               "aof_enabled:%d\r\naof_rewrite_in_progress:%d\r\naof_rewrite_scheduled:%d\r\n"
-               "aof_last_rewrite_time_sec:%lld\r\naof_current_rewrite_time_sec:%lld\r\n"
-               "aof_last_bgrewrite_status:%s\r\naof_rewrites:%llu\r\n"
-               "aof_rewrites_consecutive_failures:%llu\r\naof_last_write_status:%s\r\n"
-               "aof_last_cow_size:0\r\nmodule_fork_in_progress:0\r\nmodule_fork_last_cow_size:0\r\n",
-               aof->state != AOF_OFF, rewrite->running, aof->rewrite_scheduled,
-               (long long)aof->last_rewrite_s,
-               rewrite->running ? (long long)(clock_wall_ms() - rewrite->started_ms) / 1000 : -1LL,
-               aof->last_rewrite_ok ? "ok" : "err", (unsigned long long)aof->rewrites,
-               (unsigned long long)aof->failures, aof->last_write_ok ? "ok" : "err");
+    buf_printf(
+        out,
+        "aof_enabled:%d\r\naof_rewrite_in_progress:%d\r\naof_rewrite_scheduled:%d\r\n"
+        "aof_last_rewrite_time_sec:%lld\r\naof_current_rewrite_time_sec:%lld\r\n"
+        "aof_last_bgrewrite_status:%s\r\naof_rewrites:%llu\r\n"
+        "aof_rewrites_consecutive_failures:%llu\r\naof_last_write_status:%s\r\n"
+        "aof_last_cow_size:0\r\nmodule_fork_in_progress:0\r\nmodule_fork_last_cow_size:0\r\n",
+        aof->state != AOF_OFF, rewrite->running, aof->rewrite_scheduled,
+        (long long)aof->last_rewrite_s,
+        rewrite->running ? (long long)(clock_wall_ms() - rewrite->started_ms) / 1000 : -1LL,
+        aof->last_rewrite_ok ? "ok" : "err", (unsigned long long)aof->rewrites,
+        (unsigned long long)aof->failures, aof->last_write_ok ? "ok" : "err");
     if (aof->state == AOF_OFF || aof->writer == NULL) return;
     const struct log_writer_figures *figures = log_writer_figures(aof->writer);
     buf_printf(out,

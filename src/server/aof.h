@@ -40,8 +40,6 @@ uint64_t aof_reach(const struct server *server);
 bool aof_gates_all(const struct server *server);
 /* ERR_TEXT with *text, or OK: whether writing commands are refused. */
 enum err aof_refusal(const struct server *server, char text[256]);
-/* Whether writing commands wait, because the disk is behind by more than the log's memory. */
-bool aof_writers_wait(const struct server *server);
 
 /* The journal has taken another id at the same offset. */
 void aof_id_changed(struct server *server);
@@ -50,7 +48,12 @@ void aof_let_go(struct server *server);
 void aof_began_anew(struct server *server);
 
 /* BGREWRITEAOF. */
-enum aof_rewrite { AOF_REWRITE_STARTED, AOF_REWRITE_SCHEDULED, AOF_REWRITE_RUNNING, AOF_REWRITE_FAILED };
+enum aof_rewrite {
+    AOF_REWRITE_STARTED,
+    AOF_REWRITE_SCHEDULED,
+    AOF_REWRITE_RUNNING,
+    AOF_REWRITE_FAILED
+};
 enum aof_rewrite aof_rewrite(struct server *server);
 bool aof_rewriting(const struct server *server);
 /* DEBUG LOADAOF: false where the files cannot be read. */

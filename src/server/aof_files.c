@@ -109,7 +109,7 @@ uint64_t aof_size_of_all(const struct aof *aof)
 
 /* What is removed in the background: first the manifest that does not name it any more is put in place, by
  * the writer's thread like every manifest, so that none overtakes a newer one; then the files go. */
-struct removal {
+struct clean_up {
     struct worker *remover;
     char manifest_path[PATH_MAX];
     struct manifest manifest;
@@ -120,43 +120,43 @@ struct removal {
 
 static void write_manifest(void *context)
 {
-    struct removal *removal = context;
+    struct clean_up *clean_up = context;
 
-    removal->error = aof_write_manifest(removal->manifest_path, &removal->manifest);
-    if (removal->error != 0)
-        log_warning("Could not write %s: %s", removal->manifest_path, strerror(-removal->error));
+    clean_up->error = aof_write_manifest(clean_up->manifest_path, &clean_up->manifest);
+    if (clean_up->error != 0)
+        log_warning("Could not write %s: %s", clean_up->manifest_path, strerror(-clean_up->error));
 }
 
 static void remove_files(void *context)
 {
-    struct removal *removal = context;
+    struct clean_up *clean_up = context;
 
-    for (size_t i = 0; i < removal->count && removal->error == 0; i++) {
-        int error = file_remove(removal->paths[i]);
+    for (size_t i = 0; i < clean_up->count && clean_up->error == 0; i++) {
+        int error = file_remove(clean_up->paths[i]);
         if (error != 0 && error != -ENOENT)
-            log_warning("Could not remove %s: %s", removal->paths[i], strerror(-error));
+            log_warning("Could not remove %s: %s", clean_up->paths[i], strerror(-error));
     }
-    manifest_release(&removal->manifest);
-    mem_free(removal->paths);
-    mem_free(removal);
+    manifest_release(&clean_up->manifest);
+    mem_free(clean_up->paths);
+    mem_free(clean_up);
 }
 
 static void manifest_is_written(void *context)
 {
-    struct removal *removal = context;
-    worker_submit(removal->remover, remove_files, NULL, removal);
+    struct clean_up *clean_up = context;
+    worker_submit(clean_up->remover, remove_files, NULL, clean_up);
 }
 
 void aof_collect_history(struct aof *aof)
 {
     struct server *server = aof->server;
     size_t history = manifest_history_count(&aof->manifest);
-    struct removal *removal;
+    struct clean_up *clean_up;
 
     if (history == 0 || server->config->aof_disable_auto_gc) return;
-    removal = mem_zalloc(sizeof *removal);
-    removal->remover = server->file_worker;
-    removal->paths = mem_alloc(history * sizeof *removal->paths);
+    clean_up = mem_zalloc(sizeof *clean_up);
+    clean_up->remover = server->file_worker;
+    clean_up->paths = mem_alloc(history * sizeof *clean_up->paths);
     for (size_t i = 0; i < aof->manifest.count; i++) {
         const struct manifest_file *file = &aof->manifest.files[i];
         char path[PATH_MAX];
@@ -166,10 +166,10 @@ void aof_collect_history(struct aof *aof)
         /* An incr file may still serve the backlog: then it moves into the node's own folder. */
         if (aof->segments == NULL ||
             !segments_retire(aof->segments, path, journal_first(server->journal)))
-            snprintf(removal->paths[removal->count++], PATH_MAX, "%s", path);
+            snprintf(clean_up->paths[clean_up->count++], PATH_MAX, "%s", path);
     }
     manifest_drop_history(&aof->manifest);
-    aof_manifest_path(server, removal->manifest_path);
-    manifest_copy(&removal->manifest, &aof->manifest);
-    worker_submit(aof->writer_worker, write_manifest, manifest_is_written, removal);
+    aof_manifest_path(server, clean_up->manifest_path);
+    manifest_copy(&clean_up->manifest, &aof->manifest);
+    worker_submit(aof->writer_worker, write_manifest, manifest_is_written, clean_up);
 }

@@ -43,6 +43,7 @@ struct aof {
     uint64_t closed_size;        /* of the files before the current one */
     uint64_t stalled;            /* times that replies went ahead of a hanging write */
     bool is_stalled;
+    int64_t behind_since_ms; /* writing commands wait since then */
 };
 
 /* ---- aof_files.c ------------------------------------------------------------------------------- */
@@ -51,13 +52,15 @@ struct aof {
 void aof_path(const struct server *server, const char *name, char out[PATH_MAX]);
 /* Makes the folder and takes its lock; ends the process where another holds it. */
 void aof_take_folder(struct aof *aof);
-bool aof_read_manifest(struct aof *aof); /* false: there is none. Ends the process where it is wrong */
+bool aof_read_manifest(
+    struct aof *aof); /* false: there is none. Ends the process where it is wrong */
 /* Puts a manifest in place, durably. 0 or -errno. Any thread. */
 int aof_write_manifest(const char *path, const struct manifest *manifest);
 void aof_manifest_path(const struct server *server, char out[PATH_MAX]);
 /* Deletes or retires the history files that the manifest names, and writes it without them. */
 void aof_collect_history(struct aof *aof);
-uint64_t aof_size_of(const struct server *server, const char *name); /* bytes, 0 where there is none */
+uint64_t aof_size_of(const struct server *server,
+                     const char *name); /* bytes, 0 where there is none */
 uint64_t aof_size_of_all(const struct aof *aof);
 
 /* ---- aof.c ------------------------------------------------------------------------------------- */

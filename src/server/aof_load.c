@@ -134,7 +134,8 @@ static void go_on(struct aof_load *load)
     if (last != NULL && last->found.has_history) {
         int error = segments_continue(aof->segments, last->found.end_at);
         if (error != 0) {
-            log_warning("Can't cut %s behind its last whole stretch: %s", last->path, strerror(-error));
+            log_warning("Can't cut %s behind its last whole stretch: %s", last->path,
+                        strerror(-error));
             give_up();
         }
         log_notice("Opening AOF incr file %s on server start", last->name);
@@ -189,16 +190,18 @@ static void restore(struct aof_load *load)
 
 static void say_short(const struct aof_load *load, const char *path, uint64_t valid)
 {
-    log_warning("The append only file %s ends within a command or transaction: its last whole one ends at "
-                "%llu",
-                path, (unsigned long long)valid);
+    log_warning(
+        "The append only file %s ends within a command or transaction: its last whole one ends at "
+        "%llu",
+        path, (unsigned long long)valid);
     if (load->aof->server->config->aof_load_truncated) {
         log_warning("It is loaded up to there, since aof-load-truncated is on");
         return;
     }
-    log_warning("Unexpected end of file reading the append only file. Mend it by redis-check-aof --fix %s, "
-                "or set aof-load-truncated to yes",
-                path);
+    log_warning(
+        "Unexpected end of file reading the append only file. Mend it by redis-check-aof --fix %s, "
+        "or set aof-load-truncated to yes",
+        path);
     give_up();
 }
 
@@ -225,12 +228,14 @@ static void refuse_bad(const struct aof_load *load, enum aof_replay_state state,
     case AOF_REPLAY_BAD:
         log_warning("%s is wrong at byte %llu: %s", path, (unsigned long long)figures->position,
                     figures->reason);
-        log_warning("Bad file format reading the append only file: make a copy of it, then mend it by "
-                    "redis-check-aof --fix");
+        log_warning(
+            "Bad file format reading the append only file: make a copy of it, then mend it by "
+            "redis-check-aof --fix");
         give_up();
     case AOF_REPLAY_STOPPED: log_warning("%s", figures->reason); give_up();
     case AOF_REPLAY_FAILED:
-        log_warning("Unrecoverable error reading the append only file %s: %s", path, figures->reason);
+        log_warning("Unrecoverable error reading the append only file %s: %s", path,
+                    figures->reason);
         give_up();
     default: return;
     }
@@ -246,9 +251,10 @@ static void begin_incr(struct aof_load *load)
     if (incr->found.has_history) upto = incr->found.end_at;
     load->tail_from = load->tail_upto = 0;
     if (incr->found.has_history && incr->found.size > incr->found.end_at) {
-        /* Only the last file can have a tail: examined. */
-        if (incr->found.tail == SEGMENT_SHORT) say_short(load, incr->path, incr->found.end_at);
-        if (!incr->found.bad_crc && !is_replica) {
+        /* Behind a file with a foreign tail Redis may have begun others. */
+        if (!is_last(load)) upto = UINT64_MAX;
+        else if (incr->found.tail == SEGMENT_SHORT) say_short(load, incr->path, incr->found.end_at);
+        if (is_last(load) && !incr->found.bad_crc && !is_replica) {
             load->tail_from = incr->found.tail_at;
             load->tail_upto = incr->found.size;
         }
@@ -296,8 +302,8 @@ static void replay_ended(struct aof_load *load, enum aof_replay_state state)
 {
     bool of_base = load->phase == BASE_COMMANDS;
     char path[PATH_MAX];
-    const char *name = of_base ? manifest_base(&load->aof->manifest)->name
-                               : load->incrs[load->current].name;
+    const char *name =
+        of_base ? manifest_base(&load->aof->manifest)->name : load->incrs[load->current].name;
 
     aof_path(load->aof->server, name, path);
     refuse_bad(load, state, path);
@@ -338,7 +344,7 @@ static void on_base_loaded(void *context)
         log_warning("Error reading the RDB preamble of the AOF file %s: %s", name, outcome.error);
         give_up();
     }
-    persistence_take_loaded(server, &outcome);
+    persistence_take_data(server, &outcome);
     uint64_t bytes = outcome.bytes;
     loader_outcome_release(&outcome);
     aof_path(server, name, path);
@@ -418,16 +424,17 @@ static void refuse_damaged(const struct aof_load *load)
         const struct segments_found *found = &incr->found;
         bool last = i == load->count - 1;
         if (found->tail == SEGMENT_IO) {
-            log_warning("Fatal error: can't open the append only file %s for reading: %s", incr->path,
-                        strerror(-found->error));
+            log_warning("Fatal error: can't open the append only file %s for reading: %s",
+                        incr->path, strerror(-found->error));
             give_up();
         }
         bool tail = found->has_history && found->size > found->end_at;
-        if (found->tail == SEGMENT_DAMAGED || (tail && !last)) {
+        if (found->tail == SEGMENT_DAMAGED || (tail && !last && found->tail != SEGMENT_FOREIGN)) {
             log_warning("%s is damaged behind byte %llu (offset %llu of the log)", incr->path,
                         (unsigned long long)found->end_at, (unsigned long long)found->end);
-            log_warning("Bad file format reading the append only file: what stands there is not what was "
-                        "written");
+            log_warning(
+                "Bad file format reading the append only file: what stands there is not what was "
+                "written");
             give_up();
         }
     }
@@ -450,7 +457,8 @@ static void refuse_missing(const struct aof *aof)
         char path[PATH_MAX];
         aof_path(aof->server, file->name, path);
         if (file->type == MANIFEST_HISTORY || file_exists(path)) continue;
-        log_warning("Unable to obtain the AOF file %s length. stat: No such file or directory", file->name);
+        log_warning("Unable to obtain the AOF file %s length. stat: No such file or directory",
+                    file->name);
         give_up();
     }
 }

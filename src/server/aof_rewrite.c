@@ -207,17 +207,17 @@ bool aof_start_rewrite(struct aof *aof, bool first)
     struct beginning *beginning = plan(aof, first, path);
     if (getcwd(dir, sizeof dir) == NULL) snprintf(dir, sizeof dir, ".");
     int len = snprintf(folder, sizeof folder, "%s/%s", dir, server->config->appenddirname);
-    rewrite->file = len < (int)sizeof folder
-                        ? rdb_file_start(rewrite->image,
-                                         &(struct rdb_file_options){
-                                             .dir = folder,
-                                             .name = manifest_base(&rewrite->next)->name,
-                                             .incremental_fsync =
-                                                 server->config->aof_rewrite_incremental_fsync,
-                                             .done = on_base,
-                                             .context = aof},
-                                         error)
-                        : NULL;
+    rewrite->file =
+        len < (int)sizeof folder
+            ? rdb_file_start(rewrite->image,
+                             &(struct rdb_file_options){
+                                 .dir = folder,
+                                 .name = manifest_base(&rewrite->next)->name,
+                                 .incremental_fsync = server->config->aof_rewrite_incremental_fsync,
+                                 .done = on_base,
+                                 .context = aof},
+                             error)
+            : NULL;
     if (rewrite->file == NULL) {
         manifest_release(&beginning->manifest);
         mem_free(beginning);
@@ -254,9 +254,11 @@ static bool has_grown(const struct aof *aof)
     const struct config *config = aof->server->config;
     uint64_t size = aof_current_size(aof), base = aof->base_size > 0 ? aof->base_size : 1;
 
-    if (config->auto_aof_rewrite_percentage == 0 || size <= (uint64_t)config->auto_aof_rewrite_min_size)
+    if (config->auto_aof_rewrite_percentage == 0 ||
+        size <= (uint64_t)config->auto_aof_rewrite_min_size)
         return false;
-    return size >= base && (size - base) * 100 / base >= (uint64_t)config->auto_aof_rewrite_percentage;
+    return size >= base &&
+           (size - base) * 100 / base >= (uint64_t)config->auto_aof_rewrite_percentage;
 }
 
 void aof_cron(struct server *server)

@@ -13,6 +13,9 @@ static const char *const kind_names[LATENCY_KINDS] = {
     [LATENCY_FAST_COMMAND] = "fast-command",
     [LATENCY_EXPIRE_CYCLE] = "expire-cycle",
     [LATENCY_EVICTION] = "eviction-cycle",
+    [LATENCY_AOF_WRITE] = "aof-write",
+    [LATENCY_AOF_PENDING] = "aof-write-pending-fsync",
+    [LATENCY_AOF_FSYNC] = "aof-fsync-always",
     [LATENCY_SNAPSHOT_WALK] = "snapshot-walk",
     [LATENCY_SLOW_WRITERS] = "slow-writers",
 };

@@ -6,6 +6,7 @@
 #include "cmd/registry.h"
 #include "handlers.h"
 #include "io/clock.h"
+#include "server/aof.h"
 #include "server/blocked_keys.h"
 #include "server/config.h"
 #include "server/latency.h"
@@ -142,6 +143,11 @@ static enum err refusal(struct session *session, const struct parsed *request)
     if (!from_primary && (writes_data || command->run == cmd_ping)) {
         if (persistence_refuses_writes(server) && !server_is_replica(server))
             return ERR_MISCONF_RDB; /* PING too: whoever watches the server shall see it */
+        char why[256];
+        if (!server_is_replica(server) && aof_refusal(server, why) != OK) {
+            refuse(session, command, "%s", why);
+            return ERR_TEXT;
+        }
         if (writes_data && !replication_enough_good_replicas(server)) return ERR_NO_REPLICAS;
         if (writes_data && server_is_replica(server) && server->config->replica_read_only)
             return ERR_READ_ONLY;

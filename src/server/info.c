@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "handlers.h"
 #include "io/clock.h"
+#include "server/aof.h"
 #include "server/config.h"
 #include "server/info_inside.h"
 #include "server/latency.h"
@@ -103,13 +104,7 @@ static void persistence_section(struct server *server, struct buf *out)
                f.saving ? (long long)(server->now_ms - f.current_started_ms) / 1000 : -1LL,
                (unsigned long long)f.saves, (unsigned long long)f.keys_expired_at_load,
                (unsigned long long)f.keys_loaded_at_load);
-    buf_printf(
-        out,
-        "aof_enabled:0\r\naof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\naof_last_rewrite_"
-        "time_sec:-1\r\n"
-        "aof_current_rewrite_time_sec:-1\r\naof_last_bgrewrite_status:ok\r\naof_rewrites:0\r\n"
-        "aof_rewrites_consecutive_failures:0\r\naof_last_write_status:ok\r\naof_last_cow_size:0\r\n"
-        "module_fork_in_progress:0\r\nmodule_fork_last_cow_size:0\r\n");
+    aof_info(server, out);
     if (server->loading && persistence_loader(server) != NULL) {
         struct loader_progress p;
         loader_progress(persistence_loader(server), &p);

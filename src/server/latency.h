@@ -10,6 +10,9 @@ enum latency_kind {                        /* with their names on the wire */
                     LATENCY_FAST_COMMAND,  /* "fast-command" */
                     LATENCY_EXPIRE_CYCLE,  /* "expire-cycle" */
                     LATENCY_EVICTION,      /* "eviction-cycle" */
+                    LATENCY_AOF_WRITE,     /* "aof-write": by the writer's thread */
+                    LATENCY_AOF_PENDING,   /* "aof-write-pending-fsync": writing commands waited */
+                    LATENCY_AOF_FSYNC,     /* "aof-fsync-always": of any policy */
                     LATENCY_SNAPSHOT_WALK, /* "snapshot-walk": a slice of a running snapshot */
                     LATENCY_SLOW_WRITERS, /* "slow-writers": writing commands waited for replicas */
                     LATENCY_KINDS

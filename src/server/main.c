@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cmd/registry.h"
+#include "server/aof.h"
 #include "server/config.h"
 #include "server/crash.h"
 #include "server/folder.h"
@@ -157,7 +158,8 @@ int main(int argc, char **argv)
     life_watch_signals(server);
     life_set_oom_score(server);
     log_warning("Server initialized");
-    persistence_load(server, loaded);
+    if (config->appendonly) aof_load(server, loaded);
+    else persistence_load(server, loaded);
     server_run(server);
     if (server->restart) {
         network_stop_listening(server);

@@ -377,7 +377,7 @@ bool network_paused(struct server *server, bool writes, int64_t *until_ms)
 
     *until_ms = pause->client_until_ms;
     if (pause->client_until_ms > server->now_ms && (writes || pause->client_all)) return true;
-    return writes && (pause->failover || pause->shutdown || pause->log_full);
+    return writes && (pause->failover || pause->shutdown || pause->log_full || pause->behind);
 }
 
 static bool is_idle(const struct session *session, int64_t timeout_ms)

@@ -80,7 +80,7 @@ static void state_expired(struct server *server, const struct loader_outcome *ou
     }
 }
 
-static void take_loaded(struct server *server, struct loader_outcome *outcome)
+void persistence_take_data(struct server *server, struct loader_outcome *outcome)
 {
     struct persistence *persistence = server->persistence;
 
@@ -93,6 +93,11 @@ static void take_loaded(struct server *server, struct loader_outcome *outcome)
     outcome->function_count = 0;
     persistence->keys_loaded = outcome->keys_loaded;
     persistence->keys_expired = outcome->keys_expired;
+}
+
+static void take_loaded(struct server *server, struct loader_outcome *outcome)
+{
+    persistence_take_data(server, outcome);
     if (outcome->has_repl)
         replication_restored(server, outcome->repl_id, outcome->repl_offset,
                              outcome->repl_stream_db);
@@ -206,8 +211,8 @@ static void fill_options(struct server *server, struct image_options *options)
     }
 }
 
-struct image *persistence_start_image(struct server *server, bool keep_head, void (*ready)(void *),
-                                      void *context)
+static struct image *start_image(struct server *server, bool aof_base, bool keep_head,
+                                 void (*ready)(void *), void *context)
 {
     struct running *slot = NULL;
     struct image_options options;
@@ -216,12 +221,25 @@ struct image *persistence_start_image(struct server *server, bool keep_head, voi
         if (server->persistence->running[i].image == NULL) slot = &server->persistence->running[i];
     if (slot == NULL) return NULL;
     fill_options(server, &options);
+    options.aof_base = aof_base;
+    if (aof_base) options.repl_id = NULL; /* the incr file behind it says where the log stands */
     options.keep_head = keep_head;
     options.ready = ready;
     options.context = context;
     *slot = (struct running){.image = image_start(server->store, &options)};
     mem_free((void *)options.functions);
     return slot->image;
+}
+
+struct image *persistence_start_image(struct server *server, bool keep_head, void (*ready)(void *),
+                                      void *context)
+{
+    return start_image(server, false, keep_head, ready, context);
+}
+
+struct image *persistence_start_base(struct server *server)
+{
+    return start_image(server, true, false, NULL, NULL);
 }
 
 void persistence_drop_image(struct server *server, struct image *image)
@@ -389,6 +407,22 @@ bool persistence_save_now(struct server *server, char error[256])
     saved(server, error, bytes, dirty);
     if (err != OK)
         persistence->last_save_ok = last_save_ok; /* whoever asked knows: no MISCONF for all */
+    return err == OK;
+}
+
+bool persistence_save_base(struct server *server, const char *dir, const char *name,
+                           char error[256])
+{
+    struct image_options options;
+    struct rdb_file_options file_options = {.dir = dir, .name = name};
+
+    fill_options(server, &options);
+    options.aof_base = true;
+    options.repl_id = NULL;
+    error[0] = '\0';
+    enum err err = rdb_file_save(server->store, &options, &file_options, NULL, error, NULL);
+    mem_free((void *)options.functions);
+    if (err != OK && error[0] == '\0') snprintf(error, 256, "%s", err_text(err));
     return err == OK;
 }
 

@@ -19,6 +19,13 @@ struct loader *persistence_loader(const struct server *server); /* NULL unless l
  * caller owns it and calls persistence_drop_image. NULL when too many run. */
 struct image *persistence_start_image(struct server *server, bool keep_head, void (*ready)(void *),
                                       void *context);
+/* The base of an AOF: the same without a place in the log. */
+struct image *persistence_start_base(struct server *server);
+/* The same at once, in this thread: dir/name. */
+bool persistence_save_base(struct server *server, const char *dir, const char *name,
+                           char error[256]);
+/* Puts what a loader built in place of the data: databases, functions, figures. */
+void persistence_take_data(struct server *server, struct loader_outcome *outcome);
 void persistence_drop_image(struct server *server, struct image *image);
 
 /* Before each wait: a slice of walking. Returns the microseconds until it wants to go on: 0 at once, -1 not at all. */

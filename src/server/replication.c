@@ -6,6 +6,7 @@
 #include "handlers.h"
 #include "io/clock.h"
 #include "io/file.h"
+#include "server/aof.h"
 #include "server/blocking.h"
 #include "server/config.h"
 #include "server/dispatch.h"
@@ -223,6 +224,7 @@ static void act(struct replication *replication, const struct repl_action *actio
         server_update_policy(server);
         return;
     case REPL_DEACTIVATE:
+        if (aof_is_on(server)) return; /* the log goes on for its files */
         journal_deactivate(journal);
         server_update_policy(server);
         return;
@@ -243,9 +245,14 @@ static void act(struct replication *replication, const struct repl_action *actio
         check(bytes.len == REPLICATION_ID_LEN);
         memcpy(id, bytes.ptr, REPLICATION_ID_LEN);
         id[REPLICATION_ID_LEN] = '\0';
+        if (strcasecmp(id, journal_id(journal)) == 0) return;
         journal_rename_id(journal, id);
+        aof_id_changed(server);
         return;
-    case REPL_SHIFT_ID: journal_shift_id(journal); return;
+    case REPL_SHIFT_ID:
+        journal_shift_id(journal);
+        aof_id_changed(server);
+        return;
     case REPL_ROLE: change_role(replication, action->value == 1); return;
     }
 }
@@ -333,7 +340,8 @@ void replication_before_wait(struct server *server)
     primary_flush(replication->primary, &replication->actions);
     replication_run(replication, SPAN(""));
     journal_publish(server->journal);
-    primary_log_advanced(replication->primary, journal_end(server->journal), &replication->actions);
+    uint64_t reach = aof_reach(server), end = journal_end(server->journal);
+    primary_log_advanced(replication->primary, reach < end ? reach : end, &replication->actions);
     replication_run(replication, SPAN(""));
     room_watch(server);
     if (role_failover_state(replication->role) != FAILOVER_NONE) {
@@ -377,6 +385,16 @@ enum err replication_stale(const struct server *server, const struct command *co
     replica_figures(server->replication->replica, replication_mono_ms(server), &figures);
     if (figures.ever_synced || has_any_key(server)) return OK;
     return state >= REPLICA_RECEIVING ? ERR_LOADING : ERR_MASTER_DOWN_EMPTY;
+}
+
+void replication_drop_behind_memory(struct server *server)
+{
+    uint64_t first = journal_backlog_first_byte(server->journal);
+
+    for (struct session *session = server->sessions; session != NULL; session = session->next)
+        if (session->peer != NULL && session->peer->log != NULL &&
+            spool_position(session->peer->log) + 1 < first)
+            session_close(session);
 }
 
 int replication_count_acked(struct server *server, uint64_t offset)

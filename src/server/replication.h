@@ -82,6 +82,8 @@ bool replication_is_replica(const struct server *server);
 bool replication_enough_good_replicas(struct server *server);
 /* Data that may not be read: the error, or OK. */
 enum err replication_stale(const struct server *server, const struct command *command);
+/* Closes the links of replicas that wait for bytes which memory does not hold. */
+void replication_drop_behind_memory(struct server *server);
 int replication_count_acked(struct server *server, uint64_t offset);
 void replication_request_acks(struct server *server);
 void replication_session_closed(struct session *session);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "cmd/registry.h"
 #include "io/clock.h"
+#include "server/aof.h"
 #include "server/blocked_keys.h"
 #include "server/blocking.h"
 #include "server/cmd_config.h"
@@ -41,7 +42,7 @@ bool server_is_replica(const struct server *server)
 bool server_writes_paused(const struct server *server)
 {
     return server->pause.client_until_ms > server->now_ms || server->pause.failover ||
-           server->pause.shutdown || server->pause.log_full;
+           server->pause.shutdown || server->pause.log_full || server->pause.behind;
 }
 
 bool server_uses_lfu(const struct server *server)
@@ -254,6 +255,7 @@ static int64_t before_wait(void *context)
 
     wait_us = sooner(wait_us, expire_slice(server));
     wait_us = sooner(wait_us, persistence_walk(server));
+    wait_us = sooner(wait_us, aof_load_slice(server));
     if (server->blocked_count > 0) {
         bool leased = blocked_keys_before_wait(server);
         if (blocking_before_wait(server) || leased) wait_us = sooner(wait_us, LEASE_POLL_US);
@@ -261,6 +263,7 @@ static int64_t before_wait(void *context)
     session_run_unblocked(server);
     replication_run(server->replication, SPAN(""));
     replication_before_wait(server);
+    wait_us = sooner(wait_us, aof_before_wait(server));
     session_flush_all(server);
     session_free_closed(server);
     measure_turn(server);
@@ -317,6 +320,7 @@ static void on_cron(void *context)
     sample_rates(server);
     network_cron(server);
     persistence_cron(server);
+    aof_cron(server);
     shutdown_cron(server);
 }
 
@@ -347,6 +351,7 @@ struct server *server_new(struct config *config, struct command_registry *regist
     server->slowlog = slowlog_new();
     server->latency = latency_new();
     server->persistence = persistence_new(server);
+    server->aof = aof_new(server);
     server->spool_room = spool_room_new(config->repl_log_disk_max);
     struct journal_options journal = {
         .dir = folder_path(server),

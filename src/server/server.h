@@ -28,6 +28,7 @@ struct network;          /* network.h */
 struct slowlog;          /* slowlog.h */
 struct latency;          /* latency.h */
 struct watches;          /* transactions.h */
+struct aof;              /* aof.h */
 struct blocked_keys;     /* blocked_keys.h */
 struct batch;            /* batch.c */
 struct parsed;           /* dispatch.h */
@@ -75,6 +76,7 @@ struct pause {
     bool client_all; /* CLIENT PAUSE ALL, else WRITE */
     bool failover, shutdown;
     bool log_full; /* repl-slow-writers: replication_room.c */
+    bool behind;   /* the AOF's files are behind by more than memory holds: aof.c */
 };
 
 struct shutdown {
@@ -101,6 +103,7 @@ struct server {
     size_t session_count; /* with a socket, replicas included */
     uint64_t next_session_id;
     struct session *with_output, *closed;
+    struct session *gated; /* with replies that wait for the log's files; through gate_next */
     struct session *unblocked, *last_unblocked; /* through ready_next, in order of arrival */
     struct blocked_list {                       /* through block_next/prev, in order of arrival */
         struct session *first, *last;
@@ -117,6 +120,7 @@ struct server {
     struct watches *watches;
     struct replication *replication;
     struct persistence *persistence;
+    struct aof *aof;
     struct functions functions;
     struct slowlog *slowlog;
     struct latency *latency;

@@ -57,6 +57,7 @@ void session_close(struct session *session)
 
     if (session->flags & SESSION_CLOSED) return;
     session->flags |= SESSION_CLOSED;
+    gate_forget(session);
     if (session->block != BLOCK_NONE) session_unblock(session);
     if (session->flags & SESSION_MONITOR) server->monitors--;
     transactions_release(session);
@@ -252,10 +253,12 @@ static bool flush(struct session *session)
     struct server *server = session->server;
     struct buf *out = &session->out;
 
+    size_t open = gate_open(session);
+
     recent_note(&server->recent_output, out->len - session->out_sent);
-    while (session->out_sent < out->len) {
-        ssize_t sent = socket_write(session->watch.fd, out->ptr + session->out_sent,
-                                    out->len - session->out_sent);
+    while (session->out_sent < open) {
+        ssize_t sent =
+            socket_write(session->watch.fd, out->ptr + session->out_sent, open - session->out_sent);
         if (sent == -EINTR) continue;
         if (sent == -EAGAIN) break;
         if (sent <= 0) {
@@ -268,11 +271,11 @@ static bool flush(struct session *session)
         session->bytes_out += (uint64_t)sent;
         session->out_sent += (size_t)sent;
         session->active_ms = server->now_ms;
-        if ((size_t)sent < OUT_BYTES && session->out_sent < out->len)
-            break; /* the socket is full */
+        if ((size_t)sent < OUT_BYTES && session->out_sent < open) break; /* the socket is full */
     }
-    bool waiting = session->out_sent < out->len;
-    if (!waiting) {
+    bool waiting = session->out_sent < open;
+    if (open < out->len) gate_wait(session);
+    if (!waiting && open == out->len) {
         if (out->ptr != NULL) out_drained(session);
         if (session->flags & SESSION_CLOSE_AFTER_REPLY) {
             session_close(session);
@@ -282,6 +285,7 @@ static bool flush(struct session *session)
         if (session->flags & SESSION_CLOSED) return false;
     } else if (session->out_sent > (1 << 20) && session->out_sent > out->len / 2) {
         buf_drop_front(out, session->out_sent);
+        gate_dropped(&session->gates, session->out_sent);
         session->out_sent = 0;
     }
     unsigned wants = LOOP_READ | (waiting ? LOOP_WRITE : 0);

@@ -19,6 +19,7 @@
 #include "io/loop.h"
 #include "io/socket.h"
 #include "proto/request.h"
+#include "server/gate.h"
 
 struct server;
 struct peer; /* a replica: server/replication.h */
@@ -45,6 +46,7 @@ enum session_flag {
     SESSION_OUT_QUEUED = 1 << 15,   /* stands in server->with_output */
     SESSION_READY_QUEUED = 1 << 16, /* stands in server->unblocked: has input to go on with */
     SESSION_LOCAL_PEER = 1 << 17,   /* loopback or Unix socket */
+    SESSION_GATED = 1 << 18,        /* stands in server->gated */
 };
 
 /* Why a session's execution stands still. blocking.h and blocked_keys.h end it. */
@@ -69,7 +71,9 @@ struct session {
     struct buf in;          /* what was read and not executed yet */
     struct request request; /* state of a command that is not whole yet */
     struct buf out;
-    size_t out_sent;           /* bytes of out that left already */
+    size_t out_sent;    /* bytes of out that left already */
+    struct gates gates; /* what of it waits for the log's files */
+    struct session *gate_next, *gate_previous;
     struct reply reply;        /* writes to out */
     int64_t out_soft_since_ms; /* when the soft output limit was passed; 0 */
 

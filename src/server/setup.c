@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/aof.h"
 #include "server/config.h"
 #include "server/life.h"
 #include "server/network.h"
@@ -90,6 +91,11 @@ static bool change_password(void *context, const char **why)
     return true;
 }
 
+static bool change_aof(void *context, const char **why)
+{
+    return aof_configure(context, why);
+}
+
 void setup_hooks(struct server *server)
 {
     static const struct {
@@ -140,6 +146,10 @@ void setup_hooks(struct server *server)
         {"oom-score-adj-values", change_oom_score},
         {"requirepass", change_password},
         {"jemalloc-bg-thread", change_background_thread},
+        {"appendonly", change_aof},
+        {"appendfsync", change_aof},
+        {"no-appendfsync-on-rewrite", change_aof},
+        {"aof-timestamp-enabled", change_aof},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

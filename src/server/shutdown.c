@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "io/file.h"
+#include "server/aof.h"
 #include "server/blocking.h"
 #include "server/config.h"
 #include "server/network.h"
@@ -70,15 +71,31 @@ static bool save_if_wanted(struct server *server, const struct shutdown *wish)
     return wish->force;
 }
 
+static bool flush_log(struct server *server)
+{
+    if (!aof_is_on(server) || server->loading) return true;
+    log_notice("Calling fsync() on the AOF file.");
+    return aof_flush(server);
+}
+
+static void refuse(struct server *server)
+{
+    log_warning("Errors trying to shut down the server. Check the logs for more information.");
+    stop_pausing(server);
+    answer_waiting(server, "ERR Errors trying to SHUTDOWN. Check logs.");
+}
+
 static bool finish(struct server *server)
 {
     struct shutdown wish = server->shutdown;
 
     report_lagging(server);
+    if (!flush_log(server) && !wish.force) {
+        refuse(server);
+        return false;
+    }
     if (!save_if_wanted(server, &wish)) {
-        log_warning("Errors trying to shut down the server. Check the logs for more information.");
-        stop_pausing(server);
-        answer_waiting(server, "ERR Errors trying to SHUTDOWN. Check logs.");
+        refuse(server);
         return false;
     }
     if (server->pidfile != NULL) {

@@ -118,8 +118,8 @@ struct spool *spool_new(const struct spool_options *options)
     spool->refs = 1;
     spool->end = options->start;
     if (options->store != NULL) spool->store = *options->store;
-    check(options->head == 0 || (options->store != NULL && options->head <= options->start));
-    spool->head = options->head != 0 ? options->head : options->start;
+    spool->head = options->store != NULL ? options->head : options->start;
+    check(spool->head <= options->start);
     spool->keep_from = spool->head;
     spool->keep_head = options->keep_head;
     spool->cursors_min = UINT64_MAX;

@@ -73,7 +73,7 @@ struct spool_options {
     struct worker *worker;   /* does the file's I/O and outlives the spool; NULL: it is done in the
                               * caller's thread (tests, simulation) */
     uint64_t start;          /* absolute offset of the first byte appended */
-    uint64_t head;      /* with a store that holds bytes before `start`: where they begin; else 0 */
+    uint64_t head;      /* with a store: where what it holds before `start` begins */
     bool keep_head;     /* keep everything from `start` for late cursors until
                               * spool_release_head; spool_trim has no effect until then */
     size_t block_bytes; /* 0: 64 KB, an allocator class; tests choose less */

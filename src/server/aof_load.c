@@ -58,10 +58,10 @@ struct aof_load {
     int count, current;
     struct aof_replay *replay;
     struct loader *loader;
-    bool base_is_truncated_last; /* the base is the only file */
     uint64_t tail_from, tail_upto;
     int64_t started_ms, file_started_ms;
     bool in_transaction;
+    bool new_file; /* the log goes on in a new incr file, which the manifest is to name */
 };
 
 static bool is_last(const struct aof_load *load)
@@ -101,12 +101,101 @@ static bool run_command(void *context, int argc, const struct span *argv, char r
 
 /* ---- ends -------------------------------------------------------------------------------------- */
 
+/* Where the last file's own end cannot be written on: behind what somebody else appended, or without our
+ * lines, a new file begins. It takes in what the tail brings (the log goes on with it), and the manifest
+ * names it only then; last the tail is cut. A crash before the manifest leaves the old file with its
+ * tail; after one behind it the new file begins where the old one's last stretch ends, so the tail is
+ * known to be replaced (cut_replaced). */
+static void begin_new_file(struct aof_load *load)
+{
+    struct aof *aof = load->aof;
+    struct log_writer_change change;
+    const char *name = manifest_add_incr(&aof->manifest, aof->server->config->appendfilename);
+
+    aof_fill_change(aof, &change);
+    aof_path(aof->server, name, change.path);
+    log_notice("Creating AOF incr file %s on server start", name);
+    log_writer_begin(aof->writer, &change);
+    load->new_file = true;
+}
+
+/* What Redis had appended to a file, and what the next one has taken in. */
+static void cut_replaced(struct aof_load *load, int index)
+{
+    const struct incr *incr = &load->incrs[index];
+    uint64_t size;
+
+    if (!incr->found.has_history || incr->found.tail != SEGMENT_FOREIGN) return;
+    int fd = file_open_write(incr->path, false, &size);
+    if (fd < 0 || file_truncate(fd, incr->found.end_at) != 0 || file_sync_data(fd) != 0) {
+        log_warning("Can't cut %s at %llu", incr->path, (unsigned long long)incr->found.end_at);
+        give_up();
+    }
+    file_close(fd);
+}
+
+static void finish_new_file(struct aof_load *load)
+{
+    struct aof *aof = load->aof;
+    char path[PATH_MAX];
+    int error = log_writer_flush(aof->writer);
+
+    aof_manifest_path(aof->server, path);
+    if (error == 0 && segments_written(aof->segments) != journal_end(aof->server->journal))
+        error = -EIO; /* the file could not be made: the log has said why */
+    if (error == 0) error = segments_sync(aof->segments);
+    if (error == 0) error = aof_write_manifest(path, &aof->manifest);
+    if (error != 0) {
+        log_warning("Can't begin a new incr file: %s", strerror(-error));
+        give_up();
+    }
+    journal_set_segments(aof->server->journal, aof->segments);
+    if (load->count > 0) cut_replaced(load, load->count - 1);
+}
+
+static bool goes_on(const struct incr *last)
+{
+    return last != NULL && last->found.has_history && last->found.tail != SEGMENT_FOREIGN;
+}
+
+/* The last file goes on, or a new one begins where that cannot be. */
+static void go_on(struct aof_load *load)
+{
+    struct aof *aof = load->aof;
+    const struct incr *last = load->count > 0 ? &load->incrs[load->count - 1] : NULL;
+    struct log_writer_change change;
+
+    aof_make_writer(aof);
+    if (!goes_on(last)) {
+        begin_new_file(load);
+        return;
+    }
+    log_notice("Opening AOF incr file %s on server start", last->name);
+    log_writer_continue(aof->writer);
+    if (strcmp(journal_id(aof->server->journal), last->found.head.id) == 0) return;
+    aof_fill_change(aof, &change);
+    log_writer_change_id(aof->writer, &change);
+}
+
+/* Behind its last whole stretch the last file is cut: what stood there was torn, and nobody was told. */
+static void cut_last(struct aof_load *load)
+{
+    const struct incr *last = &load->incrs[load->count - 1];
+    int error = segments_continue(load->aof->segments, last->found.end_at);
+
+    if (error == 0) return;
+    log_warning("Can't cut %s behind its last whole stretch: %s", last->path, strerror(-error));
+    give_up();
+}
+
 static void finish(struct aof_load *load)
 {
     struct aof *aof = load->aof;
     struct server *server = aof->server;
     void (*done)(struct server *) = load->done;
 
+    if (load->new_file) finish_new_file(load);
+    else cut_last(load);
     log_notice("DB loaded from append only file: %.3f seconds",
                (double)(clock_wall_ms() - load->started_ms) / 1000);
     store_policy(server->store)->keep_expired = false;
@@ -120,48 +209,6 @@ static void finish(struct aof_load *load)
     server_update_policy(server);
     aof_collect_history(aof);
     done(server);
-}
-
-/* The last file goes on, or a new one begins where that cannot be. */
-static void go_on(struct aof_load *load)
-{
-    struct aof *aof = load->aof;
-    struct journal *journal = aof->server->journal;
-    const struct incr *last = load->count > 0 ? &load->incrs[load->count - 1] : NULL;
-    struct log_writer_change change;
-
-    aof_make_writer(aof);
-    if (last != NULL && last->found.has_history) {
-        int error = segments_continue(aof->segments, last->found.end_at);
-        if (error != 0) {
-            log_warning("Can't cut %s behind its last whole stretch: %s", last->path,
-                        strerror(-error));
-            give_up();
-        }
-        log_notice("Opening AOF incr file %s on server start", last->name);
-        log_writer_continue(aof->writer);
-        if (strcmp(journal_id(journal), last->found.head.id) != 0) {
-            aof_fill_change(aof, &change);
-            log_writer_change_id(aof->writer, &change);
-        }
-        return;
-    }
-    char path[PATH_MAX], manifest_path[PATH_MAX];
-    const char *name = manifest_add_incr(&aof->manifest, aof->server->config->appendfilename);
-    aof_path(aof->server, name, path);
-    aof_fill_change(aof, &change);
-    snprintf(change.path, sizeof change.path, "%s", path);
-    log_notice("Creating AOF incr file %s on server start", name);
-    log_writer_begin(aof->writer, &change);
-    int error = log_writer_flush(aof->writer);
-    aof_manifest_path(aof->server, manifest_path);
-    if (error == 0 && segments_written(aof->segments) == journal_end(journal))
-        error = aof_write_manifest(manifest_path, &aof->manifest);
-    if (error != 0 || !file_exists(path)) {
-        log_warning("Can't create %s: %s", path, strerror(error != 0 ? -error : ENOENT));
-        give_up();
-    }
-    journal_set_segments(journal, aof->segments);
 }
 
 /* The journal takes up what the files say of the log; a file without our lines has no history. */
@@ -251,9 +298,13 @@ static void begin_incr(struct aof_load *load)
     if (incr->found.has_history) upto = incr->found.end_at;
     load->tail_from = load->tail_upto = 0;
     if (incr->found.has_history && incr->found.size > incr->found.end_at) {
-        /* Behind a file with a foreign tail Redis may have begun others. */
-        if (!is_last(load)) upto = UINT64_MAX;
-        else if (incr->found.tail == SEGMENT_SHORT) say_short(load, incr->path, incr->found.end_at);
+        const struct segments_found *next = is_last(load) ? NULL : &incr[1].found;
+        /* Behind a file with a foreign tail Redis may have begun others, or we one that replaces it. */
+        if (next != NULL && next->has_history && next->first == incr->found.end)
+            cut_replaced(load, load->current);
+        else if (next != NULL) upto = UINT64_MAX;
+        if (is_last(load) && incr->found.tail == SEGMENT_SHORT)
+            say_short(load, incr->path, incr->found.end_at);
         if (is_last(load) && !incr->found.bad_crc && !is_replica) {
             load->tail_from = incr->found.tail_at;
             load->tail_upto = incr->found.size;

@@ -1,0 +1,376 @@
+"""The append only file: what is acknowledged is there after kill -9, Redis reads what pando writes and the
+other way round, and a node that was killed resumes where it stood instead of beginning anew."""
+import random
+import signal
+import threading
+
+import pytest
+
+from harness.compare import (EMPTY_DIGEST, assert_same_keyspace, digest, fill, wait_in_sync,
+                             wait_linked, wait_online)
+from harness.resp import ReplyError
+from harness.servers import ORACLE, PANDO
+from harness.wait import wait_until
+
+AOF = {"appendonly": "yes"}
+
+
+def files(server):
+    folder = server.folder / "appendonlydir"
+    return sorted(p.name for p in folder.iterdir()) if folder.exists() else []
+
+
+def manifest(server):
+    return (server.folder / "appendonlydir" / "appendonly.aof.manifest").read_text().splitlines()
+
+
+def newest_incr(server):
+    name = [line.split()[1] for line in manifest(server) if line.endswith("type i")][-1]
+    return server.folder / "appendonlydir" / name
+
+
+def refuses_to_start(server):
+    server.expect_crash = True
+    server.spawn()
+    server.wait_exit()
+
+
+def rewrite(server):
+    before = int(server.stat("aof_rewrites", "persistence"))
+    assert server.call("BGREWRITEAOF")
+    wait_until(lambda: int(server.stat("aof_rewrites", "persistence")) > before and
+               server.stat("aof_rewrite_in_progress", "persistence") == 0)
+
+
+def write_some(connection, seed, count=300):
+    source = random.Random(seed)
+    commands = []
+    for i in range(count):
+        if i % 50 == 0:
+            commands.append(("SELECT", source.choice((0, 0, 5, 15))))
+        key = f"k{source.randrange(200)}"
+        commands += source.choice([
+            [("SET", key, source.randbytes(source.choice((0, 5, 300))))],
+            [("SET", key, i, "EX", 5000)],
+            [("INCR", "n" + key)],
+            [("APPEND", key, "tail")],
+            [("DEL", key)],
+            [("EXPIRE", key, 7000)],
+            [("RENAME", key, key + "r")],
+            [("MULTI",), ("SET", key, "in multi"), ("INCR", "m" + key), ("DEL", key + "r"), ("EXEC",)],
+        ])
+    return connection.pipeline(commands)
+
+
+class Writer:
+    """Writes all the while, in a thread of its own; transactions and databases mixed."""
+
+    def __init__(self, server):
+        self.server, self.ended, self.rounds = server, False, 0
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def run(self):
+        try:
+            with self.server.connect() as c:
+                while not self.ended:
+                    write_some(c, self.rounds, 60)
+                    self.rounds += 1
+        except (OSError, EOFError):
+            pass
+
+    def __enter__(self):
+        self.thread.start()
+        wait_until(lambda: self.rounds > 3)
+        return self
+
+    def __exit__(self, *unused):
+        self.ended = True
+        self.thread.join(30)
+
+
+# ---- one node ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", ["always", "everysec", "no"])
+def test_everything_acknowledged_survives_kill(servers, policy):
+    server = servers.pando(**AOF, appendfsync=policy)
+    with server.connect() as c:
+        write_some(c, 1)
+    before = digest(server)
+    server.restart("kill")
+    assert digest(server) == before
+    with server.connect() as c:
+        write_some(c, 2)
+    before = digest(server)
+    server.restart()
+    assert digest(server) == before
+    assert len([line for line in manifest(server) if "type i" in line]) == 1, "the same file goes on"
+
+
+def test_a_rewrite_replaces_the_files(servers):
+    server = servers.pando(**AOF)
+    with server.connect() as c:
+        write_some(c, 1)
+        rewrite(server)
+        wait_until(lambda: files(server) == ["appendonly.aof.2.base.rdb", "appendonly.aof.2.incr.aof",
+                                             "appendonly.aof.manifest"])
+        write_some(c, 2)
+    before = digest(server)
+    server.restart("kill")
+    assert digest(server) == before
+
+
+def test_writes_during_a_rewrite_are_kept(servers):
+    server = servers.pando(**AOF)
+    fill(server, 20000, size=100)
+    server.configure(rdb_key_save_delay=20)
+    assert server.call("BGREWRITEAOF")
+    with server.connect() as c:
+        write_some(c, 3)
+        assert server.stat("aof_rewrite_in_progress", "persistence") == 1
+        before = digest(server)
+    server.restart("kill")
+    assert digest(server) == before, "killed while the rewrite was on its way"
+    rewrite(server)
+    server.restart("kill")
+    assert digest(server) == before
+
+
+def test_switched_on_and_off_at_run_time(servers):
+    server = servers.pando()
+    with server.connect() as c:
+        write_some(c, 1)
+        server.configure(appendonly="yes")
+        write_some(c, 2)
+        wait_until(lambda: server.stat("aof_pending_rewrite", "persistence") == 0)
+        write_some(c, 3)
+    before = digest(server)
+    server.directives["appendonly"] = "yes"
+    server.write_config()
+    server.restart("kill")
+    assert digest(server) == before
+    server.configure(appendonly="no")
+    assert server.info("persistence")["aof_enabled"] == "0"
+    assert server.call("SET", "not in", "the files") == b"OK"
+    server.configure(appendonly="yes")
+    wait_until(lambda: server.stat("aof_pending_rewrite", "persistence") == 0)
+    before = digest(server)
+    server.restart("kill")
+    assert digest(server) == before
+
+
+def test_a_dump_becomes_the_base(servers):
+    server = servers.pando()
+    with server.connect() as c:
+        write_some(c, 1)
+    server.call("SAVE")
+    before = digest(server)
+    server.directives["appendonly"] = "yes"
+    server.write_config()
+    server.restart("kill")
+    assert digest(server) == before
+    server.restart("kill")
+    assert digest(server) == before
+
+
+def test_a_second_node_in_one_folder_is_refused(servers):
+    first = servers.pando(**AOF)
+    second = servers.pando(folder=first.folder, start=False, **AOF)
+    refuses_to_start(second)
+    assert "dir of its own" in second.log()
+
+
+# ---- ends that a crash, or somebody else, left ------------------------------------------------------
+
+
+def test_a_torn_tail_is_cut_and_no_half_transaction_is_seen(servers):
+    server = servers.pando(**AOF)
+    with server.connect() as c:
+        c.call("SET", "whole", "1")
+        c.pipeline([("MULTI",), ("SET", "a", "1"), ("SET", "b", "1"), ("EXEC",)])
+    server.kill()
+    path = newest_incr(server)
+    whole = path.read_bytes()
+    for cut in range(1, 80, 7):
+        path.write_bytes(whole[:-cut])
+        server.start()
+        assert server.call("GET", "whole") == b"1"
+        assert server.call("EXISTS", "a", "b") == 0, "of a transaction all or nothing"
+        server.call("SET", "after", cut)
+        server.restart("kill")
+        assert server.call("GET", "after") == b"%d" % cut
+        server.kill()
+
+
+def test_damage_in_the_middle_stops_the_start(servers):
+    server = servers.pando(**AOF)
+    with server.connect() as c:
+        for i in range(50):
+            c.call("SET", f"k{i}", "x" * 50)
+    server.kill()
+    path = newest_incr(server)
+    broken = bytearray(path.read_bytes())
+    broken[len(broken) // 2 + 60] ^= 0x40
+    path.write_bytes(bytes(broken))
+    refuses_to_start(server)
+    assert "Bad file format" in server.log()
+
+
+def test_aof_load_truncated_no_refuses_a_torn_tail(servers):
+    server = servers.pando(**AOF, aof_load_truncated="no")
+    server.call("SET", "k", "v")
+    server.kill()
+    path = newest_incr(server)
+    path.write_bytes(path.read_bytes()[:-3])
+    refuses_to_start(server)
+    assert "Unexpected end of file reading the append only file" in server.log()
+
+
+# ---- Redis and pando read each other's files --------------------------------------------------------
+
+
+def test_redis_goes_on_with_our_files_and_we_with_its(servers):
+    server = servers.pando(**AOF)
+    with server.connect() as c:
+        write_some(c, 1)
+        rewrite(server)
+        write_some(c, 2)
+    before = digest(server)
+    server.stop()
+    other = servers.oracle(folder=server.folder, **AOF)
+    assert digest(other) == before
+    with other.connect() as c:
+        write_some(c, 3)
+    before = digest(other)
+    other.stop()
+    server.start()
+    assert digest(server) == before
+    with server.connect() as c:
+        write_some(c, 4)
+    before = digest(server)
+    server.stop()
+    other.start()
+    assert digest(other) == before
+    rewrite(other)
+    with other.connect() as c:
+        write_some(c, 5)
+    before = digest(other)
+    other.stop()
+    server.start()
+    assert digest(server) == before
+    server.restart("kill")
+    assert digest(server) == before
+
+
+def test_files_of_redis_without_preamble_and_with_timestamps(servers):
+    other = servers.oracle(**AOF, aof_use_rdb_preamble="no", aof_timestamp_enabled="yes")
+    with other.connect() as c:
+        write_some(c, 1)
+        rewrite(other)
+        write_some(c, 2)
+    before = digest(other)
+    other.stop()
+    server = servers.pando(folder=other.folder, **AOF)
+    assert digest(server) == before
+
+
+# ---- resuming ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("binary", [PANDO, ORACLE], ids=["pando-primary", "redis-primary"])
+def test_a_killed_replica_resumes_by_partial_resync(servers, binary):
+    primary = servers.new(binary, repl_backlog_size="200mb")
+    replica = servers.pando(**AOF)
+    replica.replicate(primary)
+    wait_linked(replica)
+    wait_until(lambda: replica.stat("aof_pending_rewrite", "persistence") == 0)
+    replica.directives.update({"replicaof": f"127.0.0.1 {primary.port}"})
+    replica.write_config()
+    full = primary.stat("sync_full")
+    with Writer(primary) as writer:
+        for turn in range(4):
+            if turn == 2:
+                replica.call("BGREWRITEAOF")
+            seen = writer.rounds
+            wait_until(lambda: writer.rounds > seen + 2)
+            replica.restart("kill")
+            wait_linked(replica)
+    wait_in_sync(primary, replica)
+    assert primary.stat("sync_full") == full
+    assert_same_keyspace(primary, replica)
+
+
+@pytest.mark.parametrize("binary", [PANDO, ORACLE], ids=["pando-replica", "redis-replica"])
+def test_replicas_of_a_killed_primary_resume_by_partial_resync(servers, binary):
+    primary = servers.pando(**AOF, appendfsync="always")
+    replica = servers.new(binary)
+    replica.replicate(primary)
+    wait_linked(replica)
+    for turn in range(4):
+        with Writer(primary):
+            if turn == 2:
+                primary.call("BGREWRITEAOF")
+            primary.kill()
+        primary.start()
+        wait_linked(replica)
+        assert primary.stat("sync_full") == 0
+    with primary.connect() as c:
+        write_some(c, 9)
+    wait_in_sync(primary, replica)
+    assert_same_keyspace(primary, replica)
+
+
+def test_an_old_primary_comes_back_as_a_replica_by_partial_resync(servers):
+    old = servers.pando(**AOF)
+    new = servers.pando(**AOF)
+    new.replicate(old)
+    wait_linked(new)
+    with old.connect() as c:
+        write_some(c, 1)
+    wait_in_sync(old, new)
+    old.kill()
+    new.replicate(None)
+    with new.connect() as c:
+        write_some(c, 2)
+    old.directives["replicaof"] = f"127.0.0.1 {new.port}"
+    old.write_config()
+    old.start()
+    wait_linked(old)
+    wait_in_sync(new, old)
+    assert new.stat("sync_full") == 0
+    assert_same_keyspace(new, old)
+
+
+def test_a_full_sync_makes_a_new_base(servers):
+    primary = servers.pando()
+    with primary.connect() as c:
+        write_some(c, 1)
+    replica = servers.pando(**AOF)
+    with replica.connect() as c:
+        write_some(c, 2)
+    replica.replicate(primary)
+    wait_linked(replica)
+    wait_until(lambda: replica.stat("aof_pending_rewrite", "persistence") == 0)
+    with primary.connect() as c:
+        write_some(c, 3)
+    wait_in_sync(primary, replica)
+    wait_until(lambda: replica.stat("aof_buffer_length", "persistence") == 0)
+    before = digest(primary)
+    replica.restart("kill")  # without replicaof: it is a primary of its own now
+    assert digest(replica) == before
+
+
+def test_offsets_are_told_also_without_a_replica(servers):
+    server = servers.pando(**AOF)
+    server.call("SET", "k", "v")
+    info = server.info("replication")
+    assert int(info["master_repl_offset"]) > 0
+    offset, replid = info["master_repl_offset"], info["master_replid"]
+    replica = servers.pando()
+    replica.replicate(server)
+    wait_linked(replica)
+    assert server.info("replication")["master_replid"] == replid
+    server.restart("kill")
+    info = server.info("replication")
+    assert info["master_replid2"] == replid and info["master_replid"] != replid
+    assert int(info["second_repl_offset"]) > int(offset)

@@ -73,10 +73,10 @@ struct spool_options {
     struct worker *worker;   /* does the file's I/O and outlives the spool; NULL: it is done in the
                               * caller's thread (tests, simulation) */
     uint64_t start;          /* absolute offset of the first byte appended */
-    uint64_t head;      /* with a store: where what it holds before `start` begins */
-    bool keep_head;     /* keep everything from `start` for late cursors until
+    uint64_t head;           /* with a store: where what it holds before `start` begins */
+    bool keep_head;          /* keep everything from `start` for late cursors until
                               * spool_release_head; spool_trim has no effect until then */
-    size_t block_bytes; /* 0: 64 KB, an allocator class; tests choose less */
+    size_t block_bytes;      /* 0: 64 KB, an allocator class; tests choose less */
     const struct spool_store *store; /* from the beginning; copied; NULL: none */
     uint64_t file_wrap; /* 0: 8 TB; the file is used as a ring of that length, so that a spool that
                          * is never empty does not outgrow its file system's longest file */

@@ -429,11 +429,7 @@ uint64_t quicklist_remove(struct quicklist *list, enum quicklist_end from, struc
         removed += here;
         place = next;
     }
-    for (struct quicklist_block *block = list->first; block != NULL;) {
-        struct quicklist_block *next = block->next;
-        quicklist_join_blocks(list, block);
-        block = next;
-    }
+    quicklist_join_all_blocks(list);
     tend_packing(list);
     return removed;
 }

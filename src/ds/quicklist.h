@@ -119,7 +119,7 @@ uint64_t quicklist_remove(struct quicklist *list, enum quicklist_end from, struc
 uint64_t quicklist_remove_equal(uint8_t *lp, enum quicklist_end from, struct span text,
                                 uint64_t limit);
 /* Removes so many elements from the ends, together at most all. Whole blocks of them go to `cut`, an
- * empty list, for another thread to release; NULL: they are freed. */
+ * empty list, in no order and only to be released, by another thread maybe; NULL: they are freed. */
 void quicklist_trim(struct quicklist *list, uint64_t head, uint64_t tail, struct quicklist *cut);
 
 /* For loaders: a node more at the tail, whatever its size. `bytes` are a sound listpack, not empty,

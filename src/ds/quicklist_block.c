@@ -163,20 +163,29 @@ void quicklist_take_node(struct quicklist *list, struct quicklist_place place)
     if (block->count == 0) drop_block(list, block);
 }
 
-static bool join(struct quicklist *list, struct quicklist_block *first)
+/* Makes one block of two neighbours that leave half of it free; returns it, NULL where they do not. */
+static struct quicklist_block *join(struct quicklist *list, struct quicklist_block *first)
 {
     struct quicklist_block *second = first != NULL ? first->next : NULL;
 
-    if (second == NULL || first->count + second->count > QUICKLIST_BLOCK_NODES / 2) return false;
+    if (second == NULL || first->count + second->count > QUICKLIST_BLOCK_NODES / 2) return NULL;
     while (second->cap < first->count + second->count) second = grow_block(list, second);
     move_nodes(first, first->count, second);
     drop_block(list, first);
-    return true;
+    return second;
 }
 
 void quicklist_join_blocks(struct quicklist *list, struct quicklist_block *block)
 {
-    if (!join(list, block->previous)) join(list, block);
+    if (join(list, block->previous) == NULL) join(list, block);
+}
+
+void quicklist_join_all_blocks(struct quicklist *list)
+{
+    for (struct quicklist_block *block = list->first, *joined; block != NULL;) {
+        joined = join(list, block);
+        block = joined != NULL ? joined : block->next;
+    }
 }
 
 void quicklist_move_block(struct quicklist *list, struct quicklist_block *block,

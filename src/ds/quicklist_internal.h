@@ -24,8 +24,9 @@ struct quicklist_place quicklist_add_node(struct quicklist *list, struct quickli
 void quicklist_take_node(struct quicklist *list, struct quicklist_place place);
 /* A node's elements became more or fewer. */
 void quicklist_count_items(struct quicklist *list, struct quicklist_place place, int64_t change);
-/* Makes one of two sparse neighbouring blocks. No place is good any more. */
+/* Joins a block with a neighbour where both are sparse; does so everywhere. No place is good any more. */
 void quicklist_join_blocks(struct quicklist *list, struct quicklist_block *block);
+void quicklist_join_all_blocks(struct quicklist *list);
 /* Takes a block out with all its nodes and puts it at the tail of another list. */
 void quicklist_move_block(struct quicklist *list, struct quicklist_block *block,
                           struct quicklist *to);

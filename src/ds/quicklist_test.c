@@ -232,6 +232,17 @@ Test(quicklist, joins_blocks_that_became_sparse)
     cr_expect_null(list.first);
 }
 
+/* The last block is small then, and moves as it takes in the one before it. */
+Test(quicklist, joins_blocks_of_every_size)
+{
+    for (unsigned count = 120; count < 300; count += 3) {
+        begin_with(1, 0, 0);
+        for (unsigned i = 0; i < count; i++) push(i % 10 == 0 || i > 126 ? "kept" : "gone");
+        quicklist_remove(&list, QUICKLIST_HEAD, SPAN("gone"), UINT64_MAX);
+        cr_assert(quicklist_check(&list));
+    }
+}
+
 Test(quicklist, passes_whole_blocks_to_who_frees_them)
 {
     struct quicklist cut = {.rules = quicklist_rules(2, 0, 0)};

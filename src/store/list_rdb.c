@@ -7,6 +7,7 @@
  *                               string: the element, or the listpack
  */
 #include "base/mem.h"
+#include "ds/ziplist.h"
 #include "store/list.h"
 
 enum { CONTAINER_PLAIN = 1, CONTAINER_LISTPACK = 2 };
@@ -91,6 +92,50 @@ static enum err read_node(struct rdb_reader *reader, struct quicklist *list)
     return OK;
 }
 
+static struct span ziplist_text(const uint8_t *zl, size_t item,
+                                char scratch[static NUM_INT64_CHARS])
+{
+    struct listpack_value value = ziplist_value(zl, item);
+    if (value.ptr != NULL) return span_of(value.ptr, value.len);
+    return span_of(scratch, num_format_int64(scratch, value.number));
+}
+
+/* One node of all that a ziplist holds. */
+static void append_ziplist(struct quicklist *list, const uint8_t *zl)
+{
+    size_t size = LISTPACK_EMPTY_BYTES;
+    char scratch[NUM_INT64_CHARS];
+
+    for (size_t item = ziplist_first(zl); item != 0; item = ziplist_next(zl, item))
+        size += listpack_item_bytes(ziplist_text(zl, item, scratch));
+    uint8_t *lp = mem_alloc(mem_class(size));
+    listpack_init(lp);
+    for (size_t item = ziplist_first(zl); item != 0; item = ziplist_next(zl, item))
+        listpack_append(lp, ziplist_text(zl, item, scratch));
+    quicklist_append_node(list, QUICKLIST_LISTPACK, lp, size);
+}
+
+/* `as_node`: its elements stay together; else each finds its node, as if pushed. */
+static enum err read_ziplist(struct rdb_reader *reader, struct quicklist *list, bool as_node)
+{
+    char scratch[NUM_INT64_CHARS];
+    size_t count = 0;
+    struct span bytes;
+
+    TRY(rdb_read_string(reader, &bytes));
+    if (!ziplist_validate(bytes, &count))
+        return rdb_fail(reader, ERR_CORRUPT, "A list's ziplist is not sound");
+    const uint8_t *zl = (const uint8_t *)bytes.ptr;
+    if (count == 0) return OK;
+    if (as_node && count <= QUICKLIST_NODE_ITEMS_MAX && bytes.len <= QUICKLIST_NODE_BYTES_MAX / 2) {
+        append_ziplist(list, zl);
+        return OK;
+    }
+    for (size_t item = ziplist_first(zl); item != 0; item = ziplist_next(zl, item))
+        quicklist_push(list, QUICKLIST_TAIL, ziplist_text(zl, item, scratch));
+    return OK;
+}
+
 static enum err read_element(struct rdb_reader *reader, struct quicklist *list)
 {
     struct span text;
@@ -104,10 +149,12 @@ static enum err read_list(struct rdb_reader *reader, uint8_t type, struct quickl
 {
     uint64_t count = 0;
 
+    if (type == RDB_TYPE_LIST_ZIPLIST) return read_ziplist(reader, list, false);
     TRY(rdb_read_length(reader, &count));
     for (uint64_t i = 0; i < count; i++) {
         switch (type) {
         case RDB_TYPE_LIST: TRY(read_element(reader, list)); break;
+        case RDB_TYPE_LIST_QUICKLIST: TRY(read_ziplist(reader, list, true)); break;
         default: TRY(read_node(reader, list)); break;
         }
     }
@@ -117,12 +164,9 @@ static enum err read_list(struct rdb_reader *reader, uint8_t type, struct quickl
 enum err list_rdb_read(struct rdb_reader *reader, uint8_t type, const struct value_target *target,
                        struct entry **out)
 {
-    if (type != RDB_TYPE_LIST && type != RDB_TYPE_LIST_QUICKLIST_2)
-        return rdb_fail(reader, ERR_CORRUPT, "RDB type %u (%s) is not supported", type,
-                        value_rdb_type_name(type));
-
     struct list_value *value = list_value_new(target->settings);
     enum err err = read_list(reader, type, &value->list);
+
     if (err == OK && value->list.items == 0) err = ERR_EMPTY_VALUE;
     if (err != OK) {
         value_drop(ENC_QUICKLIST, value);

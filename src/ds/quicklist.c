@@ -18,7 +18,6 @@ enum {
 
 struct quicklist_rules quicklist_rules(int64_t fill, int64_t depth, size_t plain_bytes_min)
 {
-    if (fill == 0) fill = 1;
     if (fill < -5) fill = -5;
     if (fill > FILL_MAX) fill = FILL_MAX;
     if (depth > DEPTH_MAX) depth = DEPTH_MAX;
@@ -28,7 +27,9 @@ struct quicklist_rules quicklist_rules(int64_t fill, int64_t depth, size_t plain
 
 static bool is_within(const struct quicklist_rules *rules, size_t size, size_t count)
 {
-    if (rules->fill > 0) return count <= (size_t)rules->fill && size <= COUNTED_NODE_BYTES_MAX;
+    size_t count_max = rules->fill > 0 ? (size_t)rules->fill : 1;
+
+    if (rules->fill >= 0) return count <= count_max && size <= COUNTED_NODE_BYTES_MAX;
     return size <= (size_t)2048 << -rules->fill;
 }
 

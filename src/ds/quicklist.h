@@ -72,7 +72,7 @@ struct quicklist_block {
 
 /* What decides about nodes. A list keeps `fill` and `depth` of its beginning. */
 struct quicklist_rules {
-    int32_t fill;           /* as list-max-listpack-size, in 1..32767 or -1..-5 */
+    int32_t fill;           /* as list-max-listpack-size, -5 to 32767; 0 means 1 */
     uint32_t depth;         /* as list-compress-depth, at most 65535 */
     size_t plain_bytes_min; /* may be changed at any time */
 };

@@ -196,7 +196,8 @@ static enum err debug_packed_threshold(struct call *call)
     if (!num_parse_memory(call->argv[2], &bytes) || bytes >= 4ull << 30)
         return call_fail(call,
                          "ERR argument must be a memory value bigger than 1 and smaller than 4gb");
-    reply_ok(call->reply); /* elements have one form here, whatever their size */
+    store_settings(call->store)->list_plain_bytes_min = bytes;
+    reply_ok(call->reply);
     return OK;
 }
 
@@ -356,7 +357,8 @@ static const struct debug_row acting[] = {
     {"POPULATE", "<count> [<prefix>] [<size>]",
      "Makes string keys <prefix>:0, <prefix>:1... that are not there; not replicated.", 1, 3,
      debug_populate},
-    {"QUICKLIST-PACKED-THRESHOLD", "<size>", "Accepted: elements have one form.", 1, 1,
+    {"QUICKLIST-PACKED-THRESHOLD", "<size>",
+     "From how many bytes on an element of a list is a node of its own.", 1, 1,
      debug_packed_threshold},
     {"RELOAD", "[NOSAVE] [NOFLUSH] [MERGE]", "Saves, empties, and loads the RDB file.", 0, -1,
      debug_reload},

@@ -60,6 +60,7 @@ static enum err debug_object(struct call *call)
         "Value at:%p refcount:1 encoding:%s serializedlength:%zu lru:%u lru_seconds_idle:%lld",
         (const void *)entry, entry_encoding_name(entry), serialized, (unsigned)entry_clock(entry),
         (long long)store_idle_seconds(call->store, entry));
+    if (entry_type(entry) == TYPE_LIST) debug_describe_list(call, entry, &payload);
     buf_append_char(&payload, '\0');
     reply_status(call->reply, payload.ptr);
     buf_release(&payload);
@@ -140,22 +141,6 @@ static enum err debug_htstats_key(struct call *call)
     TRY(find_any(call, &entry));
     return call_fail(call, "ERR The value stored at the specified key is not represented using an "
                            "hash table");
-}
-
-static enum err debug_listpack(struct call *call)
-{
-    const struct entry *entry;
-
-    TRY(find_any(call, &entry));
-    return call_fail(call, "ERR Not a listpack encoded object.");
-}
-
-static enum err debug_quicklist(struct call *call)
-{
-    const struct entry *entry;
-
-    TRY(find_any(call, &entry));
-    return call_fail(call, "ERR Not a quicklist encoded object.");
 }
 
 static enum err debug_structsize(struct call *call)

@@ -89,11 +89,11 @@ static enum err parse_pos_options(struct call *call, struct pos_options *out)
                                        "match, 2 from the second ... or use negative to start "
                                        "from the end of the list");
         } else if (has_value && call_arg_is(call, i, "COUNT")) {
-            TRY(call_arg_int64(call, i + 1, &options.count));
-            if (options.count < 0) return call_fail(call, "ERR COUNT can't be negative");
+            if (call_arg_int64(call, i + 1, &options.count) != OK || options.count < 0)
+                return call_fail(call, "ERR COUNT can't be negative");
         } else if (has_value && call_arg_is(call, i, "MAXLEN")) {
-            TRY(call_arg_int64(call, i + 1, &options.maxlen));
-            if (options.maxlen < 0) return call_fail(call, "ERR MAXLEN can't be negative");
+            if (call_arg_int64(call, i + 1, &options.maxlen) != OK || options.maxlen < 0)
+                return call_fail(call, "ERR MAXLEN can't be negative");
         } else {
             return ERR_SYNTAX;
         }

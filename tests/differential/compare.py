@@ -15,7 +15,7 @@ slow      SLOWLOG entries: commands and names of clients
 help      what a HELP says, with sentences of our own: each form that ours names is one of the oracle's
 issue     of a list of command names: those that this server has so far (ISSUE_COMMANDS) are in ours
 command   what COMMAND INFO or DOCS says, with free order of flags and subcommands, and texts of our own
-dump      what DUMP says: strings byte for byte; of others, whose order is free, form and version
+dump      what DUMP says: strings and lists byte for byte; of others, whose order is free, form and version
 holds     the names of the lines name:value of the oracle are among ours, in any order
 any       not compared at all: both answer something
 """
@@ -43,6 +43,7 @@ zrange zrangebylex zrangebyscore zrangestore zrank zrem zremrangebylex zremrange
 zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion zunionstore
 hdel hexists hget hgetall hincrby hincrbyfloat hkeys hlen hmget hmset hrandfield hscan hset hsetnx hstrlen hvals
 bitcount bitfield bitfield_ro bitop bitpos getbit setbit
+lindex linsert llen lmove lmpop lpop lpos lpush lpushx lrange lrem lset ltrim rpop rpoplpush rpush rpushx
 sadd scard sdiff sdiffstore sinter sintercard sinterstore sismember smembers smismember smove spop srandmember srem sscan
 sunion sunionstore
 """.split())
@@ -197,7 +198,8 @@ def agree(mode, oracle, ours):
         theirs, mine = ([line for line in r if not line.startswith(b"    ")] for r in (oracle, ours))
         return mine[0] == theirs[0] and set(mine) <= set(theirs) and same(oracle[0], ours[0])
     if mode == "dump":
-        return same(oracle, ours) or (oracle[:1] != b"\0" and oracle[:1] == ours[:1] and oracle[-10:-8] == ours[-10:-8])
+        free = isinstance(oracle, bytes) and isinstance(ours, bytes) and oracle[:1] not in (b"\0", b"\x12")
+        return same(oracle, ours) or (free and oracle[:1] == ours[:1] and oracle[-10:-8] == ours[-10:-8])
     if mode == "issue":
         return ISSUE_COMMANDS & set(oracle) <= set(ours)
     if mode == "command":

@@ -295,7 +295,7 @@ bool listpack_equals(const uint8_t *lp, size_t item, struct span text, bool is_n
 {
     struct listpack_value value = listpack_value(lp, item);
     if (value.ptr == NULL) return is_number && value.number == number;
-    return value.len == text.len && memcmp(value.ptr, text.ptr, text.len) == 0;
+    return span_equal(span_of(value.ptr, value.len), text);
 }
 
 size_t listpack_find(const uint8_t *lp, size_t item, struct span text, unsigned skip)

@@ -197,3 +197,13 @@ Test(listpack, an_integer_kept_as_a_string_is_equal_to_the_integer)
     cr_assert_not(listpack_is_distinct(lp, 0, &secret));
     cr_assert_eq(listpack_find(lp, listpack_first(lp), SPAN("7"), 0), listpack_first(lp));
 }
+
+Test(listpack, an_empty_text_may_have_no_address)
+{
+    listpack_init(lp);
+    append("full");
+    append("");
+    cr_assert_eq(listpack_find(lp, listpack_first(lp), span_of(NULL, 0), 0), listpack_last(lp));
+    listpack_append(lp, span_of(NULL, 0));
+    expect_sound(3);
+}

@@ -32,6 +32,7 @@
     X(ERR_BAD_PAYLOAD, "ERR DUMP payload version or checksum are wrong")                           \
     X(ERR_BAD_DATA, "ERR Bad data format")                                                         \
     X(ERR_EMPTY_VALUE, "ERR Bad data format")                                                      \
+    X(ERR_STREAM_ID, "ERR Invalid stream ID specified as stream command argument")                 \
     X(ERR_NO_AUTH, "NOAUTH Authentication required.")                                              \
     X(ERR_WRONG_PASS, "WRONGPASS invalid username-password pair or user is disabled.")             \
     X(ERR_LOADING, "LOADING Redis is loading the dataset in memory")                               \

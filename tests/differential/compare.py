@@ -44,6 +44,7 @@ zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion zunionstore
 hdel hexists hget hgetall hincrby hincrbyfloat hkeys hlen hmget hmset hrandfield hscan hset hsetnx hstrlen hvals
 bitcount bitfield bitfield_ro bitop bitpos getbit setbit
 lindex linsert llen lmove lmpop lpop lpos lpush lpushx lrange lrem lset ltrim rpop rpoplpush rpush rpushx
+xack xadd xautoclaim xclaim xdel xgroup xinfo xlen xpending xrange xread xreadgroup xrevrange xsetid xtrim
 sadd scard sdiff sdiffstore sinter sintercard sinterstore sismember smembers smismember smove spop srandmember srem sscan
 sunion sunionstore
 """.split())

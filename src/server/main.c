@@ -14,6 +14,7 @@
 #include "server/setup.h"
 
 #include <limits.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -123,6 +124,7 @@ static void loaded(struct server *server)
 int main(int argc, char **argv)
 {
     mem_thread_register();
+    setlocale(LC_COLLATE, ""); /* SORT with ALPHA orders texts as the user's language does */
     if (argc >= 2 && (strcmp(argv[1], "-v") == 0 || strcmp(argv[1], "--version") == 0))
         return print_version();
     if (argc >= 2 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0))

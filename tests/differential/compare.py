@@ -46,7 +46,7 @@ bitcount bitfield bitfield_ro bitop bitpos getbit setbit
 lindex linsert llen lmove lmpop lpop lpos lpush lpushx lrange lrem lset ltrim rpop rpoplpush rpush rpushx
 xack xadd xautoclaim xclaim xdel xgroup xinfo xlen xpending xrange xread xreadgroup xrevrange xsetid xtrim
 sadd scard sdiff sdiffstore sinter sintercard sinterstore sismember smembers smismember smove spop srandmember srem sscan
-sunion sunionstore
+sunion sunionstore sort sort_ro
 """.split())
 
 

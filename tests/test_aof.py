@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from harness.compare import (EMPTY_DIGEST, assert_same_keyspace, digest, fill, wait_in_sync,
+from harness.compare import (EMPTY_DIGEST, assert_same_keyspace, digest, fill, offset_of, wait_in_sync,
                              wait_linked, wait_online)
 from harness.resp import ReplyError
 from harness.servers import ORACLE, PANDO
@@ -374,3 +374,44 @@ def test_offsets_are_told_also_without_a_replica(servers):
     info = server.info("replication")
     assert info["master_replid2"] == replid and info["master_replid"] != replid
     assert int(info["second_repl_offset"]) > int(offset)
+
+
+# ---- the backlog on disk -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("directives", [AOF, {"repl-backlog-seconds": "3600"}], ids=["aof", "without-aof"])
+def test_a_replica_that_was_away_for_long_resumes_from_disk(servers, directives):
+    primary = servers.pando(**directives, repl_log_memory_max="2mb", repl_backlog_size="16kb")
+    replica = servers.pando()
+    replica.replicate(primary)
+    wait_linked(replica)
+    offset = offset_of(replica)
+    replica.send_signal(signal.SIGSTOP)
+    primary.call("CLIENT", "KILL", "TYPE", "replica")
+    with primary.connect() as c:
+        for i in range(300):
+            c.pipeline([("SET", f"k{j}", random.Random(i * 7 + j).randbytes(4000)) for j in range(50)])
+            if i == 150 and directives is AOF:
+                rewrite(primary)
+    info = primary.info("replication")
+    assert int(info["repl_backlog_disk"]) > 50 << 20
+    assert int(info["repl_log_memory"]) < 8 << 20
+    if directives is AOF:
+        assert int(info["repl_log_disk"]) < 8 << 20, "the files of the log serve: nothing is written twice"
+    replica.send_signal(signal.SIGCONT)
+    wait_linked(replica)
+    wait_in_sync(primary, replica)
+    assert primary.stat("sync_full") == 1 and primary.stat("sync_partial_ok") >= 1
+    assert offset_of(replica) > offset
+    assert_same_keyspace(primary, replica)
+    if directives is AOF:
+        full = primary.stat("sync_full")
+        replica.send_signal(signal.SIGSTOP)
+        with primary.connect() as c:
+            write_some(c, 5, 2000)
+        primary.restart("kill")
+        replica.send_signal(signal.SIGCONT)
+        wait_linked(replica)
+        assert full == 1 and primary.stat("sync_full") == 0, "nor does a restart lose it"
+    primary.configure(repl_backlog_seconds=0)
+    wait_until(lambda: int(primary.info("replication")["repl_backlog_disk"]) < 5 << 20)

@@ -382,6 +382,11 @@ uint64_t journal_backlog_first_byte(const struct journal *journal)
     return journal->spool != NULL ? spool_memory_head(journal->spool) + 1 : 0;
 }
 
+uint64_t journal_memory_first(const struct journal *journal)
+{
+    return journal->spool != NULL ? spool_memory_head(journal->spool) : journal->published;
+}
+
 uint64_t journal_backlog_len(const struct journal *journal)
 {
     if (journal->spool == NULL) return 0;

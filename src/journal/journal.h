@@ -119,6 +119,8 @@ uint64_t
 journal_first(const struct journal *journal); /* oldest offset a reader could continue at */
 /* INFO, of memory: repl_backlog_first_byte_offset (from 1; 0 when inactive) and _histlen. */
 uint64_t journal_backlog_first_byte(const struct journal *journal);
+/* Where memory begins: bytes from journal_first on stand on disk, in the spool's file or in segments. */
+uint64_t journal_memory_first(const struct journal *journal);
 uint64_t journal_backlog_len(const struct journal *journal);
 size_t journal_memory(const struct journal *journal); /* tail and overhead included */
 uint64_t journal_disk(const struct journal *journal);

@@ -10,6 +10,7 @@
 #include "server/blocking.h"
 #include "server/config.h"
 #include "server/dispatch.h"
+#include "server/folder.h"
 #include "server/persistence.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@
 enum {
     TIMER_US = 100 * 1000,
     APPLY_BYTES_MAX = 1 << 30, /* of one unit that is not whole yet */
+    BACKLOG_SECONDS = 3600,    /* repl-backlog-seconds -1 with the AOF on */
 };
 
 int64_t replication_mono_ms(const struct server *server)
@@ -120,6 +122,22 @@ void replication_configure(struct server *server)
     if (limit != 0 && limit < memory) memory = limit;
     journal_set_memory_max(server->journal, (size_t)memory);
     spool_room_set_max(server->spool_room, from->repl_log_disk_max);
+}
+
+/* How far back the log is kept for replicas that are away: on disk, so no further than there is room. */
+static void keep_backlog(struct server *server)
+{
+    const struct config *config = server->config;
+    int64_t seconds = config->repl_backlog_seconds;
+    uint64_t bytes_max = config->repl_log_disk_max;
+
+    if (seconds < 0) seconds = aof_is_on(server) ? BACKLOG_SECONDS : 0;
+    if (seconds > 0 && bytes_max == 0) {
+        uint64_t kept = journal_end(server->journal) - journal_first(server->journal);
+        uint64_t room = file_system_allowance(folder_path(server));
+        bytes_max = room < UINT64_MAX - kept ? room + kept : UINT64_MAX;
+    }
+    journal_set_retention(server->journal, seconds, bytes_max);
 }
 
 void replication_start(struct server *server)
@@ -323,6 +341,7 @@ static void on_timer(void *context)
         replication_run(replication, SPAN(""));
         peers_tell_images(replication);
         replication_run(replication, SPAN(""));
+        keep_backlog(server);
         room_timer(replication, now_ms);
     }
     arm(replication);

@@ -130,6 +130,7 @@ void setup_hooks(struct server *server)
         {"repl-backlog-ttl", update_replication},
         {"repl-backlog-size", update_replication},
         {"repl-log-memory-max", update_replication},
+        {"repl-backlog-seconds", update_replication},
         {"repl-log-disk-max", update_replication},
         {"client-output-buffer-limit", update_replication},
         {"min-replicas-max-lag", update_replication},

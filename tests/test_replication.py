@@ -325,3 +325,31 @@ def test_the_log_of_events_tells_the_story(pair):
     for event in story:
         assert abs(event[b"time"] - int(now[0]) * 1000) < 60000, event
     assert len(replica.call("REPLICATION", "LOG", 2)) == 2
+
+
+def test_an_emptied_primary_does_not_wipe_a_replica_that_refuses(servers, pair):
+    primary, replica = pair(replica_refuse_emptied_primary="yes")
+    with primary.connect() as c:
+        c.pipeline([("SET", f"k{i}", i) for i in range(1000)])
+    wait_in_sync(primary, replica)
+    primary.restart("kill")
+    assert primary.call("DBSIZE") == 0
+    wait_until(lambda: replica.info("replication").get("master_sync_refused") == "1")
+    assert replica.call("GET", "k7") == b"7" and replica.call("DBSIZE") == 1000
+    assert not linked(replica)
+    assert "refused" in str(replica.call("REPLICATION", "LOG"))
+    full = primary.stat("sync_full")
+    stays(lambda: primary.stat("sync_full") == full, seconds=2)
+    replica.replicate(None)
+    replica.configure(replica_refuse_emptied_primary="no")
+    replica.replicate(primary)
+    wait_linked(replica)
+    assert replica.call("DBSIZE") == 0
+
+
+def test_an_emptied_primary_is_followed_unless_told_otherwise(servers, pair):
+    primary, replica = pair()
+    primary.call("SET", "k", "v")
+    wait_in_sync(primary, replica)
+    primary.restart("kill")
+    wait_until(lambda: replica.call("DBSIZE") == 0)

@@ -158,6 +158,7 @@ void replica_follow(struct replica *replica, const char *host, int port, const c
     replica->down_since_ms = now_ms;
     replica->failures_alike = 0;
     replica->last_failure = NULL;
+    replica->refused = false;
     if (stand_in != NULL) {
         snprintf(replica->stand_in, sizeof(replica->stand_in), "%s", stand_in);
         snprintf(replica->stand_in_for, sizeof(replica->stand_in_for), "%s",

@@ -96,6 +96,10 @@ void replica_apply_failed(struct replica *replica, const char *reason, int64_t n
 /* After IMAGE_END: the image was verified and loaded beside the old data; the swap comes with the
  * ADOPT action. */
 void replica_loaded(struct replica *replica, int64_t now_ms, struct repl_actions *out);
+/* In its place where the image holds no key, there is data here, and replica-refuse-emptied-primary is
+ * on: a primary whose history is unknown and shorter than ours has lost its data, so the image is
+ * dropped, and no further attempt is made until replica_follow. In any other case as replica_loaded. */
+void replica_loaded_nothing(struct replica *replica, int64_t now_ms, struct repl_actions *out);
 /* At any time between IMAGE_BEGIN and ADOPT: a torn or wrong image, no room. */
 void replica_load_failed(struct replica *replica, const char *reason, int64_t now_ms,
                          struct repl_actions *out);
@@ -145,6 +149,7 @@ struct replica_figures {
     int percent;                 /* -1 while unknown */
     int64_t bytes_per_s, eta_ms; /* eta -1 while unknown */
     bool primary_is_pando;
+    bool refused;            /* master_sync_refused: replica_loaded_nothing */
     int failures_alike;      /* attempts in a row that ended for the same reason */
     int64_t next_attempt_ms; /* how long until the next connect; 0 when not waiting */
 };

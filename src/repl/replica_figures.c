@@ -53,6 +53,7 @@ void replica_figures(const struct replica *replica, int64_t now_ms, struct repli
         .percent = -1,
         .eta_ms = -1,
         .primary_is_pando = replica->primary_is_pando,
+        .refused = replica->refused,
         .failures_alike = replica->failures_alike,
         .applied_offset = journal_end(replica->journal),
     };

@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <strings.h>
 
 #define SHOWN(line) (int)((line).len < 120 ? (line).len : 120), (line).ptr
 
@@ -142,6 +143,26 @@ void replica_load_failed(struct replica *replica, const char *reason, int64_t no
 {
     if (!replica->image_open) return;
     replica_lose(replica, now_ms, out, "the snapshot could not be loaded: %s", reason);
+}
+
+void replica_loaded_nothing(struct replica *replica, int64_t now_ms, struct repl_actions *out)
+{
+    const uint64_t end = journal_end(replica->journal);
+
+    if (replica->state != REPLICA_LOADING) return;
+    if (replica->by_sync || replica->sync_offset >= end ||
+        strcasecmp(replica->sync_id, journal_id(replica->journal)) == 0 ||
+        strcasecmp(replica->sync_id, journal_second_id(replica->journal)) == 0) {
+        replica_loaded(replica, now_ms, out);
+        return;
+    }
+    replica->refused = true;
+    replica_lose(
+        replica, now_ms, out,
+        "refused: the primary is empty and knows nothing of our history (it is at offset %" PRIu64
+        ", we are at %" PRIu64 "); the data is kept until REPLICAOF is given again",
+        replica->sync_offset, end);
+    replica->next_attempt_ms = INT64_MAX;
 }
 
 void replica_loaded(struct replica *replica, int64_t now_ms, struct repl_actions *out)

@@ -272,9 +272,10 @@ static void info_as_replica(struct server *server, struct buf *out)
         buf_printf(out, "master_link_down_since_seconds:%lld\r\n", (long long)f.down_since_s);
     buf_printf(
         out,
-        "slave_priority:%d\r\nslave_read_only:%d\r\nreplica_announced:%d\r\nreplica_ready:%d\r\n",
+        "slave_priority:%d\r\nslave_read_only:%d\r\nreplica_announced:%d\r\nreplica_ready:%d\r\n"
+        "master_sync_refused:%d\r\n",
         (int)server->config->replica_priority, server->config->replica_read_only,
-        server->config->replica_announced, f.ready);
+        server->config->replica_announced, f.ready, f.refused);
 }
 
 static void info_peer(struct server *server, int n, struct buf *out)

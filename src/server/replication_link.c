@@ -337,6 +337,24 @@ static void tell_failed(struct link *link, const char *reason)
     replication_run(replication, SPAN(""));
 }
 
+static bool store_is_empty(const struct server *server)
+{
+    for (int db = 0; db < store_databases(server->store); db++)
+        if (keyspace_count(store_keyspace(server->store, db)) > 0) return false;
+    return true;
+}
+
+static void tell_loaded(struct link *link)
+{
+    struct replication *replication = link->replication;
+    struct server *server = replication->server;
+
+    if (server->config->replica_refuse_emptied_primary && link->outcome.keys_loaded == 0 &&
+        !store_is_empty(server))
+        replica_loaded_nothing(replication->replica, now(link), &replication->actions);
+    else replica_loaded(replication->replica, now(link), &replication->actions);
+}
+
 static void on_loaded(void *context)
 {
     struct link *link = context;
@@ -353,7 +371,7 @@ static void on_loaded(void *context)
         return;
     }
     if (!link->whole) return; /* IMAGE_END tells */
-    replica_loaded(replication->replica, now(link), &replication->actions);
+    tell_loaded(link);
     replication_run(replication, SPAN(""));
 }
 
@@ -463,13 +481,6 @@ static void on_file_done(void *context, const char *error)
     worker_submit(link->replication->server->file_worker, verify_work, verified, verifying);
 }
 
-static bool store_is_empty(const struct server *server)
-{
-    for (int db = 0; db < store_databases(server->store); db++)
-        if (keyspace_count(store_keyspace(server->store, db)) > 0) return false;
-    return true;
-}
-
 static void image_begin(struct link *link, int64_t size)
 {
     drop_image(link);
@@ -535,15 +546,12 @@ static void image_bytes(struct link *link, struct span bytes)
 
 static void image_end(struct link *link)
 {
-    struct replication *replication = link->replication;
-
     link->whole = true;
     if (!link->chosen) choose_way(link, SPAN("")); /* an image without a byte: the loader says so */
     if (link->to_file) sync_file_finish(link->file);
     else if (link->loader != NULL) feed_held(link);
     else if (link->has_outcome && link->outcome.err == OK)
-        replica_loaded(replication->replica, now(link),
-                       &replication->actions); /* carried out behind this list */
+        tell_loaded(link); /* carried out behind this list */
 }
 
 /* The one step that makes the received data ours. */

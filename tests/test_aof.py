@@ -415,3 +415,52 @@ def test_a_replica_that_was_away_for_long_resumes_from_disk(servers, directives)
         assert full == 1 and primary.stat("sync_full") == 0, "nor does a restart lose it"
     primary.configure(repl_backlog_seconds=0)
     wait_until(lambda: int(primary.info("replication")["repl_backlog_disk"]) < 5 << 20)
+
+
+# ---- diverged tails ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("appendonly", ["yes", "no"])
+@pytest.mark.parametrize("binary", [PANDO, ORACLE], ids=["pando", "redis"])
+def test_what_a_full_sync_discards_is_saved(servers, binary, appendonly):
+    old = servers.pando(appendonly=appendonly)
+    new = servers.new(binary)
+    new.replicate(old)
+    wait_linked(new)
+    old.call("SET", "shared", "1")
+    wait_in_sync(old, new)
+    new.replicate(None)
+    fork = offset_of(new)
+    for i in range(100):
+        old.call("SET", f"diverged-{i}", "x" * i)
+    new.call("SET", "other", "history")
+    diverged = offset_of(old) - fork
+    old.replicate(new)
+    wait_linked(old)
+    wait_in_sync(new, old)
+    assert_same_keyspace(new, old)
+    info = old.info("replication")
+    assert info["repl_diverged_tails"] == "1"
+    folder = old.folder / f"pando-{old.port}"
+    wait_until(lambda: [p for p in folder.glob("diverged-*.aof") if p.stat().st_size > diverged])
+    saved = next(folder.glob("diverged-*.aof")).read_bytes()
+    assert all(b"diverged-%d\r\n" % i in saved for i in range(100))
+    if binary == PANDO:
+        assert int(info["repl_diverged_bytes"]) <= diverged + 100
+        assert b"shared" not in saved, "only what the new primary does not have"
+
+
+def test_nothing_is_saved_where_nothing_is_lost(servers):
+    primary = servers.pando(repl_backlog_size="16kb")
+    replica = servers.pando()
+    replica.replicate(primary)
+    wait_linked(replica)
+    replica.send_signal(signal.SIGSTOP)
+    primary.call("CLIENT", "KILL", "TYPE", "replica")
+    with primary.connect() as c:
+        for i in range(100):
+            c.call("SET", f"k{i}", "x" * 10000)
+    replica.send_signal(signal.SIGCONT)
+    wait_until(lambda: primary.stat("sync_full") == 2)
+    wait_linked(replica)
+    assert replica.info("replication")["repl_diverged_tails"] == "0", "it was only behind"

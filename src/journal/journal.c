@@ -223,6 +223,17 @@ void journal_adopt(struct journal *journal, const char *id, uint64_t offset)
     forget_second(journal);
 }
 
+struct spool *journal_detach(struct journal *journal)
+{
+    struct spool *spool = journal->spool;
+
+    if (spool != NULL) journal_publish(journal);
+    journal->spool = NULL;
+    journal->segments = NULL;
+    restart(journal, journal_end(journal), false);
+    return spool;
+}
+
 void journal_rename_id(struct journal *journal, const char *id)
 {
     if (strcasecmp(id, journal->id) == 0) return;

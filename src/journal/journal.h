@@ -73,6 +73,9 @@ void journal_new_history(struct journal *journal);
 /* +FULLRESYNC taken: history is the primary's from `offset` on, held bytes are dropped, second id
  * forgotten. Active afterwards. */
 void journal_adopt(struct journal *journal, const char *id, uint64_t offset);
+/* Gives what is held to somebody who still wants to read it: the spool, now the caller's to free; NULL while
+ * inactive. All cursors are closed. Inactive afterwards, with the same end. */
+struct spool *journal_detach(struct journal *journal);
 /* +CONTINUE <new id>: the same bytes under a new id; the old one becomes the second. No change when
  * equal. */
 void journal_rename_id(struct journal *journal, const char *id);

@@ -349,6 +349,24 @@ static void continue_partially(struct primary *primary, struct peer *peer, uint6
     primary_go_online(primary, peer, now_ms, out);
 }
 
+/* A pando replica that went on where we did not learns where the two histories part: what it has behind
+ * that is about to be lost here, and it may save it. */
+static void tell_fork(const struct primary *primary, const struct peer *peer, const char *id,
+                      uint64_t offset, struct repl_actions *out)
+{
+    const struct journal *journal = primary->journal;
+    uint64_t fork;
+
+    if (!peer->is_pando) return;
+    switch (journal_can_resume(journal, id, offset)) {
+    case JOURNAL_BEYOND_SECOND: fork = (uint64_t)journal_second_offset(journal) - 1; break;
+    case JOURNAL_AHEAD: fork = journal_end(journal); break;
+    case JOURNAL_TOO_OLD: fork = offset; break; /* it is behind: nothing parts */
+    default: return;
+    }
+    repl_act_text(out, REPL_SEND, peer->id, "+FORK %" PRIu64 "\r\n", fork);
+}
+
 /* Why PSYNC `id` `next` cannot be served from the log; empty when it can. `next` is the first byte asked for. */
 static void judge(const struct primary *primary, const char *id, int64_t next,
                   char why[static REPL_REASON_CHARS])
@@ -446,6 +464,7 @@ enum primary_answer primary_psync(struct primary *primary, const struct primary_
     }
     primary->stats.sync_partial_err++;
     primary_note(primary, peer, REPL_EVENT_PARTIAL_SYNC_REFUSED, 0, 0, now_ms, "%s", why);
+    tell_fork(primary, peer, id, (uint64_t)next - 1, out);
     begin_full_sync(primary, peer, why, now_ms, out);
     return PRIMARY_TAKEN;
 }

@@ -29,6 +29,11 @@ enum replica_state replica_state(const struct replica *replica)
     return replica->state;
 }
 
+uint64_t replica_fork(const struct replica *replica)
+{
+    return replica->fork;
+}
+
 void replica_note(struct replica *replica, enum repl_event_kind kind, uint64_t bytes,
                   int64_t duration_ms, int64_t now_ms, const char *format, ...)
 {
@@ -317,6 +322,7 @@ static void connect_now(struct replica *replica, int64_t now_ms, struct repl_act
     replica->attempt_ms = replica->last_io_ms = now_ms;
     replica->primary_is_pando = false;
     replica->by_sync = false;
+    replica->fork = UINT64_MAX;
     replica->link_gone = false;
     replica->line_len = 0;
     replica->image_read = replica->image_loaded = 0;

@@ -36,6 +36,8 @@
  * batch (at most every 10 ms), and the primary puts one line `+ONLINE <end>` in front of the stream,
  * not part of the log: where the log ended, so that the replica knows when it has caught up.
  *
+ * Before a +FULLRESYNC it may say `+FORK <offset>`: where the replica's history and its own part.
+ *
  * now_ms: as in primary.h. Engine thread only. */
 #ifndef PANDO_REPL_REPLICA_H
 #define PANDO_REPL_REPLICA_H
@@ -155,6 +157,9 @@ struct replica_figures {
 };
 void replica_figures(const struct replica *replica, int64_t now_ms, struct replica_figures *out);
 enum replica_state replica_state(const struct replica *replica);
+/* While a full sync runs: the offset up to which the primary shares our history, UINT64_MAX where it did not
+ * say. */
+uint64_t replica_fork(const struct replica *replica);
 
 struct replica_stats { /* since start */
     uint64_t attempts, full_syncs, partial_syncs;

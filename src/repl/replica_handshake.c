@@ -139,6 +139,15 @@ static void begin_full_sync(struct replica *replica, const char *why, int64_t no
     replica_note(replica, REPL_EVENT_FULL_SYNC_START, 0, 0, now_ms, "%s", why);
 }
 
+static void on_fork(struct replica *replica, struct span line, int64_t now_ms,
+                    struct repl_actions *out)
+{
+    const size_t word = strlen("+FORK ");
+
+    if (!num_parse_uint64(span_of(line.ptr + word, line.len - word), &replica->fork))
+        replica_lose(replica, now_ms, out, "the primary told a fork at '%.*s'", SHOWN(line));
+}
+
 static void on_full_resync(struct replica *replica, struct span line, int64_t now_ms,
                            struct repl_actions *out)
 {
@@ -256,7 +265,9 @@ void replica_line(struct replica *replica, struct span line, int64_t now_ms,
     case REPLICA_PING_SENT: on_pong(replica, line, now_ms, out); break;
     case REPLICA_HANDSHAKE: on_introduced(replica, line, now_ms, out); break;
     case REPLICA_PSYNC_SENT:
-        if (starts_with(line, "+FULLRESYNC ")) on_full_resync(replica, line, now_ms, out);
+        if (replica->primary_is_pando && starts_with(line, "+FORK "))
+            on_fork(replica, line, now_ms, out);
+        else if (starts_with(line, "+FULLRESYNC ")) on_full_resync(replica, line, now_ms, out);
         else if (starts_with(line, "+CONTINUE")) on_continue(replica, line, now_ms, out);
         else on_psync_error(replica, line, now_ms, out);
         break;

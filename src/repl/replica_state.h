@@ -48,6 +48,7 @@ struct replica {
     bool link_gone;  /* while LOADING */
     bool
         refused; /* the primary's emptiness is not taken: no attempt until another replica_follow */
+    uint64_t fork; /* told by a pando primary, else UINT64_MAX */
     char sync_id[REPLICATION_ID_LEN + 1];
     uint64_t sync_offset;
     int64_t image_total; /* -1: its end is marked */

@@ -270,18 +270,19 @@ void aof_id_changed(struct server *server)
     log_writer_change_id(aof->writer, &change);
 }
 
-void aof_let_go(struct server *server)
+struct segments *aof_let_go(struct server *server)
 {
     struct aof *aof = server->aof;
+    struct segments *segments = aof->segments;
 
-    if (aof->writer == NULL) return;
+    if (aof->writer == NULL) return NULL;
     aof_abort_rewrite(aof);
-    journal_set_segments(server->journal, NULL);
-    log_writer_free(aof->writer, true);
+    log_writer_free(aof->writer, false); /* whoever reads them finds everything */
     aof->writer = NULL;
-    segments_forget(aof->segments);
+    aof->segments = NULL;
     aof->state = AOF_WAITS;
     session_gates_moved(server);
+    return segments;
 }
 
 void aof_began_anew(struct server *server)

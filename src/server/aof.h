@@ -43,8 +43,9 @@ enum err aof_refusal(const struct server *server, char text[256]);
 
 /* The journal has taken another id at the same offset. */
 void aof_id_changed(struct server *server);
-/* The journal is about to take another history (a full sync): lets go of it. Afterwards aof_began_anew makes a new base. */
-void aof_let_go(struct server *server);
+/* The journal is about to take another history (a full sync): lets go of it. The files of the old one, which stay until
+ * there is a new base, are the caller's to read and to free; NULL without any. Afterwards aof_began_anew makes the base. */
+struct segments *aof_let_go(struct server *server);
 void aof_began_anew(struct server *server);
 
 /* BGREWRITEAOF. */

@@ -322,11 +322,14 @@ void replication_info(struct server *server, struct buf *out)
     uint64_t log_disk = journal_disk(journal), disk = spool_room_used(server->spool_room);
     buf_printf(out,
                "repl_log_memory:%zu\r\nrepl_log_disk:%llu\r\nrepl_spool_disk:%llu\r\n"
+               "repl_diverged_tails:%llu\r\nrepl_diverged_bytes:%llu\r\n"
                "repl_backlog_seconds:%lld\r\nrepl_backlog_disk:%llu\r\n"
                "repl_writers_slowed:%d\r\nrepl_slowed_commands:%llu\r\nrepl_slowed_ms:%llu\r\n"
                "last_sync_error:%s\r\n",
                journal_memory(journal), (unsigned long long)log_disk,
                (unsigned long long)(disk > log_disk ? disk - log_disk : 0),
+               (unsigned long long)server->stats.diverged_tails,
+               (unsigned long long)server->stats.diverged_bytes,
                (long long)journal_held_seconds(journal),
                (unsigned long long)(journal_memory_first(journal) - journal_first(journal)),
                server->pause.log_full, (unsigned long long)slowdown->commands,

@@ -10,6 +10,7 @@
  * Either way the loader builds keyspaces that nobody sees; ADOPT puts them in place of the old ones. While file or loader
  * cannot take more, the socket is not read. */
 #include "server/aof.h"
+#include "server/diverged.h"
 #include "server/replication.h"
 
 #include "base/check.h"
@@ -570,7 +571,7 @@ static void adopt(struct link *link, struct span id, uint64_t offset)
     functions_replace_all(&server->functions, outcome->functions, outcome->function_count);
     outcome->functions = NULL;
     outcome->function_count = 0;
-    aof_let_go(server);
+    diverged_save(server, text, replica_fork(link->replication->replica), aof_let_go(server));
     journal_adopt(server->journal, text, offset);
     journal_set_db(server->journal, outcome->repl_stream_db);
     if (!journal_active(server->journal)) journal_activate(server->journal, true);

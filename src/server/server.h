@@ -45,6 +45,7 @@ struct server_stats { /* reset by CONFIG RESETSTAT */
     uint64_t reads_processed, writes_processed;
     uint64_t error_replies, unexpected_error_replies;
     uint64_t evicted_clients;
+    uint64_t diverged_tails, diverged_bytes; /* saved before a full sync: diverged.h */
     uint64_t sync_full, sync_partial_ok, sync_partial_err;
     uint64_t dump_payload_sanitizations;
     size_t peak_memory;

@@ -141,9 +141,33 @@ static void unite(struct call *call, struct operands *operands, struct output *o
     if (seen.set != NULL) entry_free(seen.set);
 }
 
+static size_t total_count(const struct entry **sets, int count)
+{
+    size_t total = 0;
+    for (int i = 0; i < count; i++) total += set_count(sets[i]);
+    return total;
+}
+
+/* Costs, in look-ups in a table: to add a member to one; to look at so many members of a listpack. */
+#define ADD_COSTS    4
+#define PACK_MEMBERS 8
+
+/* Whether it is cheaper to collect the sets in one table and look so many members up there than to look
+ * them up in each. */
+static bool is_worth_collecting(const struct entry **sets, int count, size_t look_ups)
+{
+    size_t in_each = 0;
+    for (int i = 0; i < count; i++) {
+        bool packed = entry_encoding(sets[i]) == ENC_LISTPACK;
+        in_each += 1 + (packed ? set_count(sets[i]) / PACK_MEMBERS : 0);
+    }
+    return ADD_COSTS * total_count(sets, count) + look_ups < look_ups * in_each;
+}
+
 static struct entry *collect(struct call *call, const struct entry **sets, int count)
 {
-    struct output all = {.set = new_set(call, SPAN("")), .settings = store_settings(call->store)};
+    const struct value_settings *settings = store_settings(call->store);
+    struct output all = {.set = set_new_table(SPAN(""), settings), .settings = settings};
     struct set_walk walk;
     struct set_member member;
 
@@ -152,16 +176,6 @@ static struct entry *collect(struct call *call, const struct entry **sets, int c
         while (set_walk_next(&walk, &member)) put(&all, member.text);
     }
     return all.set;
-}
-
-/* To add a member to a set costs about so many look-ups. */
-#define ADD_COSTS 4
-
-static size_t total_count(const struct entry **sets, int count)
-{
-    size_t total = 0;
-    for (int i = 0; i < count; i++) total += set_count(sets[i]);
-    return total;
 }
 
 /* Whether Redis computes the difference by making a copy of the first set and taking out of it what is
@@ -186,7 +200,7 @@ static void subtract(struct call *call, struct operands *operands, struct output
     const struct entry *first = operands->sets[0], **others = operands->sets + 1;
     int count = operands->count - 1;
     const size_t all = set_count(first);
-    if (ADD_COSTS * total_count(others, count) + all < all * (size_t)count) {
+    if (is_worth_collecting(others, count, all)) {
         in_others = collected = collect(call, others, count);
         others = &in_others;
         count = 1;

@@ -59,6 +59,12 @@ static size_t table_value_weight(const void *value)
 const struct value_ops set_ops = {table_value_free, table_value_memory, table_value_copy,
                                   table_value_effort, table_value_weight};
 
+struct entry *set_new_table(struct span key, const struct value_settings *settings)
+{
+    return entry_new_pointer(key, NO_DEADLINE, TYPE_SET, ENC_SET_TABLE,
+                             table_of_none(&settings->secret));
+}
+
 /* ---- changes of form ---------------------------------------------------------------------------- */
 
 static bool fits_pack(size_t members, size_t bytes, struct span text)

@@ -44,6 +44,8 @@ struct entry *set_add(struct entry *e, struct span text, const struct value_sett
                       bool *added);
 /* The set may be empty afterwards. */
 struct entry *set_remove(struct entry *e, struct span text, bool *removed);
+/* An empty set that is a table from the beginning: for one that much is looked up in. */
+struct entry *set_new_table(struct span key, const struct value_settings *settings);
 /* Gives up the integers' form: for a set that Redis would have built as a hash table, though what is
  * left in it are integers. */
 struct entry *set_leave_intset(struct entry *e, const struct value_settings *settings);

@@ -28,6 +28,11 @@ void test_bed_release(struct test_bed *bed);
  *     REPLY | DIRTY | EFFECT; EFFECT | EVENT KEY, EVENT KEY
  * with line ends of the reply written as blanks, good until the next call. */
 const char *test_bed_run(struct test_bed *bed, const char *line);
+/* Lines with what is expected of each; NULL: a new keyspace begins. */
+struct test_line {
+    const char *line, *expected;
+};
+void test_bed_expect(struct test_bed *bed, const struct test_line *lines, size_t count);
 /* The reply alone. */
 const char *test_bed_reply(struct test_bed *bed, const char *line);
 

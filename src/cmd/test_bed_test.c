@@ -139,6 +139,22 @@ const char *test_bed_run(struct test_bed *bed, const char *line)
     return bed->result.ptr;
 }
 
+void test_bed_expect(struct test_bed *bed, const struct test_line *lines, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (lines[i].expected == NULL) {
+            int version = bed->version;
+            test_bed_release(bed);
+            test_bed_init(bed);
+            bed->version = version;
+            continue;
+        }
+        cr_expect_str_eq(test_bed_run(bed, lines[i].line), lines[i].expected,
+                         "%s\n     is %s\n not %s", lines[i].line, bed->result.ptr,
+                         lines[i].expected);
+    }
+}
+
 const char *test_bed_reply(struct test_bed *bed, const char *line)
 {
     run(bed, line);

@@ -3,10 +3,12 @@
  *
  * Inputs are taken in the order of their sizes, the smallest first, equal ones as they were named: so
  * sums of floating point come out as in Redis 7.0.15. What is neither number nor infinite, inf - inf or
- * 0 * inf, counts as 0. */
+ * 0 * inf, counts as 0. (But in an intersection that of a further input is only noticed in the sum: where
+ * inf is added to it the result is 0, and the least and the greatest pass over it. Tried.) */
 #include "base/mem.h"
 #include "cmd/zset.h"
 #include "handlers.h"
+#include "store/set.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -34,31 +36,54 @@ struct combination {
 
 static size_t count_of(const struct entry *e)
 {
-    return e == NULL ? 0 : zset_count(e);
+    if (e == NULL) return 0;
+    return entry_type(e) == TYPE_SET ? set_count(e) : zset_count(e);
 }
 
-/* The weighted score of a member; false where it is not in. */
-static bool find_in(const struct input *input, struct span member, double *score)
+/* The weighted score of a member, which may be no number; false where it is not in. */
+static bool find_in(const struct input *input, struct set_member *member, double *score)
 {
-    if (input->entry == NULL || !zset_score(input->entry, member, score)) return false;
+    if (input->entry == NULL) return false;
+    if (entry_type(input->entry) == TYPE_SET) {
+        *score = input->weight;
+        return set_has(input->entry, member);
+    }
+    if (!zset_score(input->entry, member->text, score)) return false;
     *score *= input->weight;
-    if (isnan(*score)) *score = 0;
     return true;
 }
 
-/* Calls `visit` for each member with its weighted score until it says false. */
-static void visit_all(const struct input *input,
-                      bool (*visit)(void *context, struct span member, double score), void *context)
+/* Takes a member with its weighted score; false: no more are wanted. */
+typedef bool visit(void *context, struct set_member *member, double score);
+
+static void visit_set(const struct input *input, visit *each, void *context)
+{
+    struct set_walk walk;
+    struct set_member member;
+
+    set_walk_begin(&walk, input->entry);
+    while (set_walk_next(&walk, &member))
+        if (!each(context, &member, input->weight)) return;
+}
+
+static void visit_zset(const struct input *input, visit *each, void *context)
 {
     struct zset_walk walk;
     struct sorted_key key;
 
-    if (input->entry == NULL) return;
     zset_walk_begin(&walk, input->entry, zset_whole(input->entry));
     while (zset_walk_next(&walk, &key)) {
+        struct set_member member = set_member_of(key.member);
         double score = key.score * input->weight;
-        if (!visit(context, key.member, isnan(score) ? 0 : score)) return;
+        if (!each(context, &member, isnan(score) ? 0 : score)) return;
     }
+}
+
+static void visit_all(const struct input *input, visit *each, void *context)
+{
+    if (input->entry == NULL) return;
+    if (entry_type(input->entry) == TYPE_SET) visit_set(input, each, context);
+    else visit_zset(input, each, context);
 }
 
 static int compare_inputs(const void *a, const void *b)
@@ -92,12 +117,12 @@ struct combining {
     int64_t counted;
 };
 
-static bool add_to_union(void *context, struct span member, double score)
+static bool add_to_union(void *context, struct set_member *member, double score)
 {
     struct combining *combining = context;
     double sum;
     bool added;
-    void *at = zset_draft_put(combining->draft, member, &added);
+    void *at = zset_draft_put(combining->draft, member->text, &added);
 
     memcpy(&sum, at, sizeof sum);
     if (added) sum = score;
@@ -108,7 +133,7 @@ static bool add_to_union(void *context, struct span member, double score)
 
 /* A member of the first input: of the intersection if it is in all others, of the difference if in
  * none. */
-static bool filter(void *context, struct span member, double score)
+static bool filter(void *context, struct set_member *member, double score)
 {
     struct combining *combining = context;
     const struct combination *what = combining->what;
@@ -121,7 +146,7 @@ static bool filter(void *context, struct span member, double score)
         if (is_in) aggregate(what->aggregate, &score, other);
     }
     if (combining->draft != NULL)
-        memcpy(zset_draft_put(combining->draft, member, &added), &score, sizeof score);
+        memcpy(zset_draft_put(combining->draft, member->text, &added), &score, sizeof score);
     return ++combining->counted != what->limit;
 }
 
@@ -148,7 +173,9 @@ static enum err find_inputs(struct call *call, int first, struct combination *wh
         struct input *input = &what->inputs[i];
         *input = (struct input){.weight = 1, .place = i};
         TRY(call_find(call, first + i, TYPE_ANY, &input->entry));
-        if (input->entry != NULL && entry_type(input->entry) != TYPE_ZSET) return ERR_WRONG_TYPE;
+        if (input->entry != NULL && entry_type(input->entry) != TYPE_ZSET &&
+            entry_type(input->entry) != TYPE_SET)
+            return ERR_WRONG_TYPE;
         input->count = count_of(input->entry);
     }
     return OK;
@@ -225,7 +252,9 @@ static void reply_combination(struct call *call, const struct combination *what)
 
     zset_draft_init(&draft, &store_settings(call->store)->secret);
     combine(what, &draft);
-    struct entry *result = zset_draft_finish(&draft, SPAN(""), NO_DEADLINE, NULL);
+    draft.stays_big = true; /* so that zeros keep their signs, as in Redis */
+    struct entry *result =
+        zset_draft_finish(&draft, SPAN(""), NO_DEADLINE, store_settings(call->store));
     zset_reply_slice(call, result, zset_whole(result), what->with_scores);
     entry_free(result);
 }

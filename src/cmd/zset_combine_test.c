@@ -18,25 +18,7 @@ static void end(void)
 
 TestSuite(zset_combine, .init = begin, .fini = end);
 
-struct line {
-    const char *line, *expected; /* NULL: a new keyspace */
-};
-
-static void run_lines(const struct line *lines, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (lines[i].expected == NULL) {
-            end();
-            begin();
-            continue;
-        }
-        cr_expect_str_eq(test_bed_run(&bed, lines[i].line), lines[i].expected,
-                         "%s\n     is %s\n not %s", lines[i].line, bed.result.ptr,
-                         lines[i].expected);
-    }
-}
-
-static const struct line combining_drawing_and_scanning[] = {
+static const struct test_line combining_drawing_and_scanning[] = {
     {"ZADD a 1 x 2 y 3 z", ":3 | 3 | ZADD a 1 x 2 y 3 z | new a, zadd a"},
     {"ZADD b 10 y 20 z 30 w", ":3 | 3 | ZADD b 10 y 20 z 30 w | new b, zadd b"},
     {"SET str x", "+OK | 1 | SET str x | new str, set str"},
@@ -209,10 +191,40 @@ static const struct line combining_drawing_and_scanning[] = {
     {"ZSCAN str 0 FOO",
      "-WRONGTYPE Operation against a key holding the wrong kind of value | 0 |  | "},
     {"ZSCAN a 5", "*2 $1 0 *6 $1 x $1 1 $1 y $1 2 $1 z $1 3 | 0 |  | "},
+    {"FLUSH", NULL},
+    {"SADD s x y 1", ":3 | 3 | SADD s x y 1 | new s, sadd s"},
+    {"SADD t 1 2 3", ":3 | 3 | SADD t 1 2 3 | new t, sadd t"},
+    {"ZADD z 1.5 x 2 w", ":2 | 2 | ZADD z 1.5 x 2 w | new z, zadd z"},
+    {"ZADD i inf p -inf m 1 o", ":3 | 3 | ZADD i inf p -inf m 1 o | new i, zadd i"},
+    {"ZUNION 2 s z WITHSCORES", "*8 $1 1 $1 1 $1 y $1 1 $1 w $1 2 $1 x $3 2.5 | 0 |  | "},
+    {"ZUNION 2 t z WITHSCORES WEIGHTS 2 3",
+     "*10 $1 1 $1 2 $1 2 $1 2 $1 3 $1 2 $1 x $3 4.5 $1 w $1 6 | 0 |  | "},
+    {"ZINTER 2 z s WITHSCORES AGGREGATE MIN", "*2 $1 x $1 1 | 0 |  | "},
+    {"ZINTER 2 s t WITHSCORES", "*2 $1 1 $1 2 | 0 |  | "},
+    {"ZINTER 2 s t WITHSCORES WEIGHTS inf -inf", "*2 $1 1 $1 0 | 0 |  | "},
+    {"ZDIFF 2 s z", "*2 $1 1 $1 y | 0 |  | "},
+    {"ZDIFF 2 z s WITHSCORES", "*2 $1 w $1 2 | 0 |  | "},
+    {"ZINTERCARD 2 t t", ":3 | 0 |  | "},
+    {"ZUNIONSTORE d 3 s t z", ":6 | 1 | ZUNIONSTORE d 3 s t z | new d, zunionstore d"},
+    {"ZRANGE d 0 -1 WITHSCORES",
+     "*12 $1 2 $1 1 $1 3 $1 1 $1 y $1 1 $1 1 $1 2 $1 w $1 2 $1 x $3 2.5 | 0 |  | "},
+    {"ZINTERSTORE s 2 s z", ":1 | 1 | ZINTERSTORE s 2 s z | zinterstore s"},
+    {"ZRANGE s 0 -1 WITHSCORES", "*2 $1 x $3 2.5 | 0 |  | "},
+    {"ZDIFFSTORE d 1 t", ":3 | 1 | ZDIFFSTORE d 1 t | zdiffstore d"},
+    {"ZRANGE d 0 -1 WITHSCORES", "*6 $1 1 $1 1 $1 2 $1 1 $1 3 $1 1 | 0 |  | "},
+    {"ZADD t 1 a", "-WRONGTYPE Operation against a key holding the wrong kind of value | 0 |  | "},
+    {"ZINTER 2 i i WEIGHTS 1 0 AGGREGATE MIN WITHSCORES",
+     "*6 $1 m $4 -inf $1 o $1 0 $1 p $3 inf | 0 |  | "},
+    {"ZINTER 2 i i WEIGHTS 0 1 AGGREGATE MIN WITHSCORES",
+     "*6 $1 m $4 -inf $1 o $1 0 $1 p $1 0 | 0 |  | "},
+    {"ZINTER 3 i i i WEIGHTS 1 0 -1 WITHSCORES", "*6 $1 p $4 -inf $1 o $1 0 $1 m $3 inf | 0 |  | "},
+    {"ZUNION 3 i i i WEIGHTS 1 0 -1 WITHSCORES", "*6 $1 m $1 0 $1 o $1 0 $1 p $1 0 | 0 |  | "},
+    {"ZUNION 2 i i WEIGHTS 1 0 AGGREGATE MIN WITHSCORES",
+     "*6 $1 m $4 -inf $1 o $1 0 $1 p $1 0 | 0 |  | "},
 };
 
 Test(zset_combine, combining_drawing_and_scanning)
 {
-    run_lines(combining_drawing_and_scanning,
-              sizeof combining_drawing_and_scanning / sizeof *combining_drawing_and_scanning);
+    test_bed_expect(&bed, combining_drawing_and_scanning,
+                    sizeof combining_drawing_and_scanning / sizeof *combining_drawing_and_scanning);
 }

@@ -18,25 +18,7 @@ static void end(void)
 
 TestSuite(zset_range, .init = begin, .fini = end);
 
-struct line {
-    const char *line, *expected; /* NULL: a new keyspace */
-};
-
-static void run_lines(const struct line *lines, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (lines[i].expected == NULL) {
-            end();
-            begin();
-            continue;
-        }
-        cr_expect_str_eq(test_bed_run(&bed, lines[i].line), lines[i].expected,
-                         "%s\n     is %s\n not %s", lines[i].line, bed.result.ptr,
-                         lines[i].expected);
-    }
-}
-
-static const struct line counting_removing_and_reading[] = {
+static const struct test_line counting_removing_and_reading[] = {
     {"ZADD k 1 a 2 b 3 c 4 d", ":4 | 4 | ZADD k 1 a 2 b 3 c 4 d | new k, zadd k"},
     {"SET s x", "+OK | 1 | SET s x | new s, set s"},
     {"ZCOUNT k -inf +inf", ":4 | 0 |  | "},
@@ -239,6 +221,6 @@ static const struct line counting_removing_and_reading[] = {
 
 Test(zset_range, counting_removing_and_reading)
 {
-    run_lines(counting_removing_and_reading,
-              sizeof counting_removing_and_reading / sizeof *counting_removing_and_reading);
+    test_bed_expect(&bed, counting_removing_and_reading,
+                    sizeof counting_removing_and_reading / sizeof *counting_removing_and_reading);
 }

@@ -18,25 +18,7 @@ static void end(void)
 
 TestSuite(zset, .init = begin, .fini = end);
 
-struct line {
-    const char *line, *expected; /* NULL: a new keyspace */
-};
-
-static void run_lines(const struct line *lines, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (lines[i].expected == NULL) {
-            end();
-            begin();
-            continue;
-        }
-        cr_expect_str_eq(test_bed_run(&bed, lines[i].line), lines[i].expected,
-                         "%s\n     is %s\n not %s", lines[i].line, bed.result.ptr,
-                         lines[i].expected);
-    }
-}
-
-static const struct line single_members_and_ends[] = {
+static const struct test_line single_members_and_ends[] = {
     {"ZADD k 1 a", ":1 | 1 | ZADD k 1 a | new k, zadd k"},
     {"ZADD k 1 a", ":0 | 0 |  | "},
     {"ZADD k 1.0 b 2 c", ":2 | 2 | ZADD k 1.0 b 2 c | zadd k"},
@@ -202,11 +184,11 @@ static const struct line single_members_and_ends[] = {
 
 Test(zset, single_members_and_ends)
 {
-    run_lines(single_members_and_ends,
-              sizeof single_members_and_ends / sizeof *single_members_and_ends);
+    test_bed_expect(&bed, single_members_and_ends,
+                    sizeof single_members_and_ends / sizeof *single_members_and_ends);
 }
 
-static const struct line replies_of_resp3[] = {
+static const struct test_line replies_of_resp3[] = {
     {"ZADD k 1 a 2.5 b 3 c 4 d 5 e 6 f 7 g 8 h",
      ":8 | 8 | ZADD k 1 a 2.5 b 3 c 4 d 5 e 6 f 7 g 8 h | new k, zadd k"},
     {"ZSCORE k a", ",1 | 0 |  | "},
@@ -244,5 +226,5 @@ static const struct line replies_of_resp3[] = {
 Test(zset, replies_of_resp3)
 {
     bed.version = 3;
-    run_lines(replies_of_resp3, sizeof replies_of_resp3 / sizeof *replies_of_resp3);
+    test_bed_expect(&bed, replies_of_resp3, sizeof replies_of_resp3 / sizeof *replies_of_resp3);
 }

@@ -107,14 +107,15 @@ struct entry *zset_remove_ranks(struct entry *e, size_t first, size_t count);
 struct zset_draft {
     struct zset_big *big;
     size_t longest; /* bytes of the longest member */
+    bool stays_big; /* whatever the thresholds say */
 };
 void zset_draft_init(struct zset_draft *draft, const struct hash_secret *secret);
 void zset_draft_release(struct zset_draft *draft);
 size_t zset_draft_count(const struct zset_draft *draft);
 /* Where the score of a member stands, unaligned: added as 0 where it is not there, and *added says so. */
 void *zset_draft_put(struct zset_draft *draft, struct span member, bool *added);
-/* The sorted set of what was collected, in the form that the thresholds give it (no settings: the big
- * one). Nothing is left in the draft. */
+/* The sorted set of what was collected, in the form that the thresholds give it. Nothing is left in the
+ * draft. */
 struct entry *zset_draft_finish(struct zset_draft *draft, struct span key, int64_t deadline,
                                 const struct value_settings *settings);
 

@@ -145,5 +145,5 @@ struct entry *zset_draft_finish(struct zset_draft *draft, struct span key, int64
     while ((item = string_table_next(&big->members, &place)) != NULL)
         sorted_index_insert(&big->order, item);
     draft->big = NULL;
-    return zset_entry_of(big, draft->longest, key, deadline, settings);
+    return zset_entry_of(big, draft->longest, key, deadline, draft->stays_big ? NULL : settings);
 }

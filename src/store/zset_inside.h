@@ -77,7 +77,7 @@ void zset_big_remove_ranks(struct zset_big *big, size_t first, size_t count);
 struct entry *zset_grow(struct entry *e, const struct hash_secret *secret);
 /* Whether so many members, the longest of so many bytes, are to be small by the thresholds. */
 bool zset_fits(size_t count, size_t longest, const struct value_settings *settings);
-/* Makes an entry of a big value, which it takes: a small one where it fits. */
+/* Makes an entry of a big value, which it takes: a small one where that fits, without settings never. */
 struct entry *zset_entry_of(struct zset_big *big, size_t longest, struct span key, int64_t deadline,
                             const struct value_settings *settings);
 

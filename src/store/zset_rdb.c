@@ -6,7 +6,10 @@
  *                     lengths 253, 254 and 255 are NaN, inf and -inf
  *   12, zset-ziplist  as 17, a ziplist
  *
- * Types 3 and 12 are read only. A listpack that is not in order is refused: nobody writes one. */
+ * Types 3 and 12 are read only. A listpack that is not in order is refused: nobody writes one.
+ *
+ * A small one has no negative zero. So a sorted set with one stays big when it is loaded: a replica and
+ * a file have the data that they were given. (Redis makes it small, and a zero of it.) */
 #include "base/check.h"
 #include "ds/ziplist.h"
 #include "store/zset.h"
@@ -37,6 +40,12 @@ void zset_rdb_write(struct rdb_writer *writer, const struct entry *e)
         rdb_write_string(writer, key.member);
         rdb_write_double(writer, key.score);
     }
+}
+
+static void put_score(struct zset_draft *draft, void *at, double score)
+{
+    memcpy(at, &score, sizeof score);
+    if (score == 0 && signbit(score)) draft->stays_big = true;
 }
 
 /* ---- pairs: types 3 and 5 ---------------------------------------------------------------------------- */
@@ -83,7 +92,7 @@ static enum err read_pairs(struct rdb_reader *reader, uint8_t type, struct zset_
         if (type == RDB_TYPE_ZSET) TRY(read_text_score(reader, &score));
         else TRY(rdb_read_double(reader, &score));
         if (isnan(score)) return rdb_fail(reader, ERR_CORRUPT, "A score of a sorted set is NaN");
-        memcpy(at, &score, sizeof score);
+        put_score(draft, at, score);
     }
     return OK;
 }
@@ -130,7 +139,7 @@ static enum err read_pack(struct rdb_reader *reader, const struct pack *pack,
         if (draft != NULL) {
             void *at;
             TRY(add_member(reader, draft, key.member, &at));
-            memcpy(at, &key.score, sizeof key.score);
+            put_score(draft, at, key.score);
         }
         before = key;
         item = pack->next(pack->bytes, item);

@@ -97,7 +97,8 @@ static enum err read_pairs(struct rdb_reader *reader, uint8_t type, struct zset_
     return OK;
 }
 
-/* ---- packs: types 12 and 17 -------------------------------------------------------------------------- */
+/* ---- packs: types 12 and 17 --------------------------------------------------------------------------
+ * The number of members alone decides whether it stays small, not their length (tried). */
 
 static bool score_of(struct listpack_value value, double *score)
 {
@@ -115,7 +116,7 @@ struct pack {
     struct listpack_value (*value)(const uint8_t *pack, size_t item);
 };
 
-/* Checks that members and scores alternate, in order; collects them where there is a draft. */
+/* Checks that members and scores alternate, in order; collects them unless draft is NULL. */
 static enum err read_pack(struct rdb_reader *reader, const struct pack *pack,
                           struct zset_draft *draft)
 {
@@ -158,10 +159,12 @@ static enum err read_ziplist(struct rdb_reader *reader, struct zset_draft *draft
         return rdb_fail(reader, ERR_CORRUPT, "The ziplist of a sorted set is not sound");
     pack.bytes = (const uint8_t *)bytes.ptr;
     pack.first = ziplist_first(pack.bytes);
-    return read_pack(reader, &pack, draft);
+    TRY(read_pack(reader, &pack, draft));
+    draft->longest = 0;
+    return OK;
 }
 
-/* What fits stays as it is; the length of members does not count here, as in Redis (tried). */
+/* What is few enough stays as it is. */
 static enum err read_listpack(struct rdb_reader *reader, const struct value_target *target,
                               struct zset_draft *draft, struct entry **out)
 {
@@ -174,8 +177,10 @@ static enum err read_listpack(struct rdb_reader *reader, const struct value_targ
     const uint8_t *lp = pack.bytes = (const uint8_t *)bytes.ptr;
     pack.first = listpack_first(lp);
     if (listpack_count(lp) / 2 > target->settings->zset_max_listpack_entries ||
-        bytes.len > ENTRY_INLINE_BYTES_MAX)
+        bytes.len > ENTRY_INLINE_BYTES_MAX) {
+        zset_draft_init(draft, &target->settings->secret);
         return read_pack(reader, &pack, draft);
+    }
     TRY(read_pack(reader, &pack, NULL));
     if (!listpack_is_distinct(lp, 1, &target->settings->secret))
         return rdb_fail(reader, ERR_CORRUPT, "A member stands twice in a sorted set");
@@ -187,20 +192,27 @@ static enum err read_listpack(struct rdb_reader *reader, const struct value_targ
     return OK;
 }
 
+/* Types 3, 5 and 12. */
+static enum err read_draft(struct rdb_reader *reader, uint8_t type,
+                           const struct value_target *target, struct zset_draft *draft)
+{
+    zset_draft_init(draft, &target->settings->secret);
+    if (type == RDB_TYPE_ZSET_ZIPLIST) return read_ziplist(reader, draft);
+    return read_pairs(reader, type, draft);
+}
+
 enum err zset_rdb_read(struct rdb_reader *reader, uint8_t type, const struct value_target *target,
                        struct entry **out)
 {
+    struct zset_draft draft = {0};
     struct entry *made = NULL;
-    struct zset_draft draft;
-    enum err err;
+    enum err err = type == RDB_TYPE_ZSET_LISTPACK ? read_listpack(reader, target, &draft, &made)
+                                                  : read_draft(reader, type, target, &draft);
 
-    zset_draft_init(&draft, &target->settings->secret);
-    if (type == RDB_TYPE_ZSET_LISTPACK) err = read_listpack(reader, target, &draft, &made);
-    else if (type == RDB_TYPE_ZSET_ZIPLIST) err = read_ziplist(reader, &draft);
-    else err = read_pairs(reader, type, &draft);
-    if (err == OK && made == NULL && zset_draft_count(&draft) == 0) err = ERR_EMPTY_VALUE;
-    if (err == OK && made == NULL)
-        made = zset_draft_finish(&draft, target->key, target->deadline, target->settings);
+    if (err == OK && made == NULL) {
+        if (zset_draft_count(&draft) == 0) err = ERR_EMPTY_VALUE;
+        else made = zset_draft_finish(&draft, target->key, target->deadline, target->settings);
+    }
     zset_draft_release(&draft);
     if (err == OK) *out = made;
     return err;

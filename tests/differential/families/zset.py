@@ -4,8 +4,15 @@ Redis' skiplists find what chance has laid on the way."""
 
 WEIGHT = 30
 KEY = b"z"
+
+
+def scan_measure(command):
+    """Only a call that goes all the way round finds the same in both servers' tables."""
+    return "sorted" if command[2:] == [b"0", b"COUNT", b"10000"] else "kind"
+
+
 CONFIG = {"zset-max-listpack-entries": ["128", "8", "3", "0"], "zset-max-listpack-value": ["64", "5"]}
-MEASURES = {b"ZRANDMEMBER": lambda command: "kind" if command[2:] else "type", b"ZSCAN": "sorted"}
+MEASURES = {b"ZRANDMEMBER": lambda command: "kind" if command[2:] else "type", b"ZSCAN": scan_measure}
 
 SCORES = [b"0", b"1", b"1.5", b"-3", b"0.1", b"1e3", b"1e19", b"inf", b"-inf", b"+inf", b"4611686018427387904",
           b"-4611686018427387905", b"1e-7", b"123456789012", b"0x10"]

@@ -464,3 +464,53 @@ def test_nothing_is_saved_where_nothing_is_lost(servers):
     wait_until(lambda: primary.stat("sync_full") == 2)
     wait_linked(replica)
     assert replica.info("replication")["repl_diverged_tails"] == "0", "it was only behind"
+
+
+# ---- commands ----------------------------------------------------------------------------------------
+
+
+def test_bgrewriteaof_without_aof_makes_a_base(servers):
+    server = servers.pando()
+    with server.connect() as c:
+        write_some(c, 1)
+    rewrite(server)
+    wait_until(lambda: files(server) == ["appendonly.aof.1.base.rdb", "appendonly.aof.manifest"])
+    rewrite(server)
+    wait_until(lambda: files(server) == ["appendonly.aof.2.base.rdb", "appendonly.aof.manifest"])
+    before = digest(server)
+    other = servers.oracle(folder=server.folder, **AOF)
+    assert digest(other) == before
+    other.stop()
+    server.configure(appendonly="yes")
+    wait_until(lambda: server.stat("aof_pending_rewrite", "persistence") == 0)
+    with server.connect() as c:
+        write_some(c, 2)
+    before = digest(server)
+    server.directives["appendonly"] = "yes"
+    server.write_config()
+    server.restart("kill")
+    assert digest(server) == before
+
+
+def test_bgrewriteaof_waits_for_a_save(servers):
+    server = servers.pando(**AOF)
+    fill(server, 10000)
+    server.configure(rdb_key_save_delay=50)
+    assert server.call("BGSAVE")
+    assert server.call("BGREWRITEAOF") == b"Background append only file rewriting scheduled"
+    assert server.stat("aof_rewrite_scheduled", "persistence") == 1
+    server.configure(rdb_key_save_delay=0)
+    wait_until(lambda: server.stat("aof_rewrites", "persistence") == 1)
+
+
+def test_debug_loadaof_reads_the_files_again(servers):
+    server = servers.pando(**AOF)
+    with server.connect() as c:
+        write_some(c, 1)
+        rewrite(server)
+        write_some(c, 2)
+    before, offset = digest(server), offset_of(server)
+    assert server.call("DEBUG", "LOADAOF") == b"OK"
+    assert digest(server) == before and offset_of(server) == offset
+    server.restart("kill")
+    assert digest(server) == before

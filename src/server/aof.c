@@ -98,19 +98,22 @@ static void apply_policy(struct aof *aof)
     log_writer_set_sync(aof->writer, sync, config->aof_timestamp_enabled);
 }
 
+struct worker *aof_worker(struct aof *aof)
+{
+    if (aof->writer_worker == NULL) aof->writer_worker = worker_new("pando-aof", aof->server->loop);
+    return aof->writer_worker;
+}
+
 void aof_make_writer(struct aof *aof)
 {
     struct server *server = aof->server;
 
-    if (aof->writer_worker == NULL) {
-        aof->writer_worker = worker_new("pando-aof", server->loop);
-        aof->sync_worker = worker_new("pando-aof-sync", server->loop);
-    }
+    if (aof->sync_worker == NULL) aof->sync_worker = worker_new("pando-aof-sync", server->loop);
     if (aof->segments == NULL) aof->segments = segments_new(folder_path(server));
     check(aof->writer == NULL);
     aof->writer = log_writer_new(&(struct log_writer_options){.journal = server->journal,
                                                               .segments = aof->segments,
-                                                              .writer = aof->writer_worker,
+                                                              .writer = aof_worker(aof),
                                                               .syncer = aof->sync_worker,
                                                               .clock_us = clock_monotonic_us,
                                                               .moved = on_moved,
@@ -223,14 +226,12 @@ static bool start(struct aof *aof, const char **why)
 {
     struct server *server = aof->server;
 
-    aof_take_folder(aof);
-    if (manifest_base(&aof->manifest) == NULL && manifest_incr_count(&aof->manifest) == 0)
-        aof_read_manifest(aof);
+    aof_prepare_alone(aof);
     journal_activate(server->journal, false);
     server_update_policy(server);
     aof_make_writer(aof);
     aof->state = AOF_WAITS;
-    if (aof_start_rewrite(aof, true)) return true;
+    if (aof_start_rewrite(aof)) return true;
     stop(aof);
     *why = "Unable to turn on AOF. Check server logs.";
     return false;
@@ -291,7 +292,7 @@ void aof_began_anew(struct server *server)
 
     if (aof->state == AOF_OFF) return;
     aof_make_writer(aof);
-    if (!aof_start_rewrite(aof, true)) aof->rewrite_scheduled = true;
+    if (!aof_start_rewrite(aof)) aof->rewrite_scheduled = true;
 }
 
 /* ---- INFO -------------------------------------------------------------------------------------- */

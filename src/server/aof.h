@@ -13,6 +13,7 @@
 #ifndef PANDO_SERVER_AOF_H
 #define PANDO_SERVER_AOF_H
 
+#include "persist/loader.h"
 #include "server/server.h"
 
 struct aof *aof_new(struct server *server);
@@ -22,6 +23,8 @@ void aof_free(struct aof *aof);
  * set is there. Ends the process where the files cannot be used. */
 void aof_load(struct server *server, void (*done)(struct server *));
 bool aof_loading(const struct server *server);
+/* While loading: of the file that is being read. */
+void aof_loading_progress(const struct server *server, struct loader_progress *out);
 /* Before each wait while loading: a slice of replay. Microseconds until the next, -1: not at all. */
 int64_t aof_load_slice(struct server *server);
 

@@ -40,6 +40,12 @@ void aof_take_folder(struct aof *aof)
     exit(1);
 }
 
+void aof_prepare_alone(struct aof *aof)
+{
+    aof_take_folder(aof);
+    if (aof->manifest.count == 0) aof_read_manifest(aof);
+}
+
 static void say_fault(const struct manifest_fault *fault)
 {
     log_warning("The manifest of the append only files cannot be used:");
@@ -171,5 +177,5 @@ void aof_collect_history(struct aof *aof)
     manifest_drop_history(&aof->manifest);
     aof_manifest_path(server, clean_up->manifest_path);
     manifest_copy(&clean_up->manifest, &aof->manifest);
-    worker_submit(aof->writer_worker, write_manifest, manifest_is_written, clean_up);
+    worker_submit(aof_worker(aof), write_manifest, manifest_is_written, clean_up);
 }

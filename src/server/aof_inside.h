@@ -52,6 +52,8 @@ struct aof {
 void aof_path(const struct server *server, const char *name, char out[PATH_MAX]);
 /* Makes the folder and takes its lock; ends the process where another holds it. */
 void aof_take_folder(struct aof *aof);
+/* For a node that had no AOF so far: takes the folder and reads what an earlier one left there. */
+void aof_prepare_alone(struct aof *aof);
 bool aof_read_manifest(
     struct aof *aof); /* false: there is none. Ends the process where it is wrong */
 /* Puts a manifest in place, durably. 0 or -errno. Any thread. */
@@ -65,15 +67,16 @@ uint64_t aof_size_of_all(const struct aof *aof);
 
 /* ---- aof.c ------------------------------------------------------------------------------------- */
 
-void aof_make_writer(struct aof *aof); /* segments, workers, writer: nothing is written yet */
+struct worker *aof_worker(struct aof *aof); /* the writer's; it puts manifests in place, too */
+void aof_make_writer(struct aof *aof);      /* segments, workers, writer: nothing is written yet */
 uint64_t aof_current_size(const struct aof *aof);
 /* A file or id change at the journal's end, with the id and db of now. */
 void aof_fill_change(const struct aof *aof, struct log_writer_change *change);
 
 /* ---- aof_rewrite.c ----------------------------------------------------------------------------- */
 
-/* Begins a new incr file and an image at the journal's end; `first`: there was no AOF yet. */
-bool aof_start_rewrite(struct aof *aof, bool first);
+/* Begins an image at the journal's end and, unless the AOF is off, a new incr file there. */
+bool aof_start_rewrite(struct aof *aof);
 void aof_abort_rewrite(struct aof *aof);
 
 #endif

@@ -614,6 +614,86 @@ void aof_load(struct server *server, void (*done)(struct server *))
     load_small_at_once(server);
 }
 
+/* ---- again -------------------------------------------------------------------------------------- */
+
+static bool reload_file(struct aof_load *load, const char *name, uint64_t from)
+{
+    char path[PATH_MAX];
+    enum aof_replay_state state;
+    int error;
+    struct aof_replay_options options = {
+        .run = run_command, .context = load, .from = from, .upto = UINT64_MAX};
+
+    aof_path(load->aof->server, name, path);
+    load->in_transaction = false;
+    load->aof->server->applier->db = 0;
+    struct aof_replay *replay = aof_replay_open(path, &options, &error);
+    if (replay == NULL) return false;
+    do state = aof_replay_run(replay, SLICE_BYTES);
+    while (state == AOF_REPLAY_MORE);
+    aof_replay_free(replay);
+    return state == AOF_REPLAY_DONE;
+}
+
+static bool reload_base(struct aof_load *load)
+{
+    struct server *server = load->aof->server;
+    const struct manifest_file *base = manifest_base(&load->aof->manifest);
+    struct loader_outcome outcome;
+    struct loader_options options = {.databases = store_databases(server->store),
+                                     .settings = *store_settings(server->store),
+                                     .now_ms = server->now_ms,
+                                     .checksum = server->config->rdbchecksum,
+                                     .tail_follows = true,
+                                     .lfu = server_uses_lfu(server),
+                                     .inline_loading = true};
+    char path[PATH_MAX];
+
+    if (base == NULL) return true;
+    aof_path(server, base->name, path);
+    if (!is_rdb(path)) return reload_file(load, base->name, 0);
+    struct loader *loader = loader_open_file(path, &options);
+    loader_take(&loader, &outcome);
+    bool fine = outcome.err == OK;
+    uint64_t bytes = outcome.bytes;
+    if (fine) persistence_take_data(server, &outcome);
+    loader_outcome_release(&outcome);
+    return fine &&
+           (aof_size_of(server, base->name) <= bytes || reload_file(load, base->name, bytes));
+}
+
+bool aof_reload(struct server *server)
+{
+    struct aof *aof = server->aof;
+    struct aof_load load = {.aof = aof};
+    bool was_open = server->unit.open, fine;
+    uint64_t dirty = store_dirty(server->store);
+
+    if (aof->state != AOF_ON || !aof_flush(server)) return false;
+    server->unit.open = false; /* what is replayed is in the log */
+    store_policy(server->store)->keep_expired = true;
+    store_flush(server->store, -1, false);
+    fine = reload_base(&load);
+    for (int i = 0; fine && manifest_incr(&aof->manifest, i) != NULL; i++)
+        fine = reload_file(&load, manifest_incr(&aof->manifest, i)->name, 0);
+    store_policy(server->store)->keep_expired = false;
+    store_set_dirty(server->store, dirty);
+    server->unit.open = was_open;
+    return fine;
+}
+
+void aof_loading_progress(const struct server *server, struct loader_progress *out)
+{
+    const struct aof_load *load = server->aof->load;
+
+    *out = (struct loader_progress){0};
+    if (load->loader != NULL) loader_progress(load->loader, out);
+    if (load->replay == NULL) return;
+    const struct aof_replay_figures *figures = aof_replay_figures(load->replay);
+    out->bytes = figures->position;
+    out->bytes_total = figures->size;
+}
+
 bool aof_loading(const struct server *server)
 {
     return server->aof->load != NULL;

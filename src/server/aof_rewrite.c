@@ -31,6 +31,13 @@ struct beginning {
     struct manifest manifest;
 };
 
+static void drop_plan(struct beginning *beginning)
+{
+    if (beginning == NULL) return;
+    manifest_release(&beginning->manifest);
+    mem_free(beginning);
+}
+
 static int commit_manifest(void *context)
 {
     struct beginning *beginning = context;
@@ -90,8 +97,7 @@ static void on_file_begun(void *context, int error)
         aof_abort_rewrite(aof);
         failed(aof, why);
     }
-    manifest_release(&beginning->manifest);
-    mem_free(beginning);
+    drop_plan(beginning);
 }
 
 /* The base stands under its name; the manifest that names it, too. */
@@ -116,8 +122,10 @@ static void on_manifest(struct aof *aof, int error)
     const struct manifest_file *base = manifest_base(&aof->manifest);
     aof->closed_size = aof_size_of(aof->server, base->name);
     aof->base_size = aof_current_size(aof);
-    aof->state = AOF_ON;
-    if (first) log_notice("The append only file is complete");
+    if (first) {
+        aof->state = AOF_ON;
+        log_notice("The append only file is complete");
+    }
     log_notice("Background AOF rewrite finished successfully");
     end(aof);
     aof_collect_history(aof);
@@ -165,38 +173,64 @@ static void on_base(void *context, const char *error, uint64_t bytes)
     switching->aof = aof;
     aof_manifest_path(aof->server, switching->path);
     manifest_copy(&switching->manifest, &rewrite->next);
-    worker_submit(aof->writer_worker, switch_work, switched, switching);
+    worker_submit(aof_worker(aof), switch_work, switched, switching);
 }
 
-/* Prepares both manifests: with the new incr file, and the one after the rewrite. */
-static struct beginning *plan(struct aof *aof, bool first, char path[PATH_MAX])
+/* Prepares the manifest of after the rewrite and, unless the AOF is off, the one with the new incr file
+ * beside the old ones. */
+static struct beginning *plan(struct aof *aof, char path[PATH_MAX])
 {
     const char *name = aof->server->config->appendfilename;
-    struct beginning *beginning = mem_zalloc(sizeof *beginning);
+    struct manifest *next = &aof->rewrite.next;
+    struct beginning *beginning = NULL;
 
-    beginning->aof = aof;
-    beginning->named = !first;
-    aof_manifest_path(aof->server, beginning->path);
-    manifest_copy(&beginning->manifest, &aof->manifest);
-    aof_path(aof->server, manifest_add_incr(&beginning->manifest, name), path);
-    manifest_copy(&aof->rewrite.next, &beginning->manifest);
-    manifest_add_base(&aof->rewrite.next, name, true);
-    manifest_retire_incr(&aof->rewrite.next, 1);
+    manifest_copy(next, &aof->manifest);
+    if (aof->state != AOF_OFF) {
+        aof_path(aof->server, manifest_add_incr(next, name), path);
+        beginning = mem_zalloc(sizeof *beginning);
+        beginning->aof = aof;
+        beginning->named = aof->state == AOF_ON;
+        aof_manifest_path(aof->server, beginning->path);
+        manifest_copy(&beginning->manifest, next);
+    }
+    manifest_add_base(next, name, true);
+    manifest_retire_incr(next, aof->state == AOF_OFF ? 0 : 1);
     return beginning;
 }
 
-bool aof_start_rewrite(struct aof *aof, bool first)
+static struct rdb_file *start_base(struct aof *aof, char error[256])
+{
+    char folder[PATH_MAX], dir[PATH_MAX];
+    const struct config *config = aof->server->config;
+
+    /* By its full name: CONFIG SET dir may change the working directory meanwhile. */
+    if (getcwd(dir, sizeof dir) == NULL) snprintf(dir, sizeof dir, ".");
+    if (snprintf(folder, sizeof folder, "%s/%s", dir, config->appenddirname) >=
+        (int)sizeof folder) {
+        snprintf(error, 256, "%s", strerror(ENAMETOOLONG));
+        return NULL;
+    }
+    struct rdb_file_options options = {.dir = folder,
+                                       .name = manifest_base(&aof->rewrite.next)->name,
+                                       .incremental_fsync = config->aof_rewrite_incremental_fsync,
+                                       .done = on_base,
+                                       .context = aof};
+    return rdb_file_start(aof->rewrite.image, &options, error);
+}
+
+bool aof_start_rewrite(struct aof *aof)
 {
     struct server *server = aof->server;
     struct rewrite *rewrite = &aof->rewrite;
     struct log_writer_change change;
-    char path[PATH_MAX], folder[PATH_MAX], dir[PATH_MAX], error[256];
+    char path[PATH_MAX] = "", error[256];
 
     check(!rewrite->running);
     aof->rewrite_scheduled = false;
     aof->last_try_ms = server->now_ms;
+    if (aof->state == AOF_OFF) aof_prepare_alone(aof);
     journal_set_db(server->journal, -1); /* what follows the snapshot begins with a SELECT */
-    journal_publish(server->journal);
+    if (journal_active(server->journal)) journal_publish(server->journal);
     rewrite->image = persistence_start_base(server);
     if (rewrite->image == NULL) {
         failed(aof, "too many snapshots are running");
@@ -204,33 +238,22 @@ bool aof_start_rewrite(struct aof *aof, bool first)
     }
     rewrite->running = true;
     rewrite->started_ms = clock_wall_ms();
-    struct beginning *beginning = plan(aof, first, path);
-    if (getcwd(dir, sizeof dir) == NULL) snprintf(dir, sizeof dir, ".");
-    int len = snprintf(folder, sizeof folder, "%s/%s", dir, server->config->appenddirname);
-    rewrite->file =
-        len < (int)sizeof folder
-            ? rdb_file_start(rewrite->image,
-                             &(struct rdb_file_options){
-                                 .dir = folder,
-                                 .name = manifest_base(&rewrite->next)->name,
-                                 .incremental_fsync = server->config->aof_rewrite_incremental_fsync,
-                                 .done = on_base,
-                                 .context = aof},
-                             error)
-            : NULL;
+    struct beginning *beginning = plan(aof, path);
+    rewrite->file = start_base(aof, error);
     if (rewrite->file == NULL) {
-        manifest_release(&beginning->manifest);
-        mem_free(beginning);
+        drop_plan(beginning);
         end(aof);
         failed(aof, error);
         return false;
     }
-    aof_fill_change(aof, &change);
-    snprintf(change.path, sizeof change.path, "%s", path);
-    change.commit = commit_manifest;
-    change.done = on_file_begun;
-    change.context = beginning;
-    log_writer_begin(aof->writer, &change);
+    if (beginning != NULL) {
+        aof_fill_change(aof, &change);
+        snprintf(change.path, sizeof change.path, "%s", path);
+        change.commit = commit_manifest;
+        change.done = on_file_begun;
+        change.context = beginning;
+        log_writer_begin(aof->writer, &change);
+    }
     log_notice("Background append only file rewriting started by pid %d", (int)getpid());
     return true;
 }
@@ -265,18 +288,16 @@ void aof_cron(struct server *server)
 {
     struct aof *aof = server->aof;
 
-    if (aof->state == AOF_OFF || aof->writer == NULL || aof->rewrite.running || server->loading ||
-        aof->load != NULL)
-        return;
+    if (aof->rewrite.running || server->loading || aof->load != NULL) return;
     if (aof->rewrite_scheduled) {
-        if (may_try(aof)) aof_start_rewrite(aof, aof->state == AOF_WAITS);
+        if (may_try(aof) && !persistence_saving(server)) aof_start_rewrite(aof);
         return;
     }
     if (aof->state != AOF_ON || !has_grown(aof) || !may_try(aof)) return;
     log_notice("Starting automatic rewriting of AOF on %llu%% growth",
                (unsigned long long)((aof_current_size(aof) - aof->base_size) * 100 /
                                     (aof->base_size > 0 ? aof->base_size : 1)));
-    aof_start_rewrite(aof, false);
+    aof_start_rewrite(aof);
 }
 
 bool aof_rewriting(const struct server *server)
@@ -289,13 +310,11 @@ enum aof_rewrite aof_rewrite(struct server *server)
     struct aof *aof = server->aof;
 
     if (aof->rewrite.running) return AOF_REWRITE_RUNNING;
-    if (aof->state == AOF_OFF) return AOF_REWRITE_FAILED;
     if (persistence_saving(server)) {
         aof->rewrite_scheduled = true;
         return AOF_REWRITE_SCHEDULED;
     }
-    return aof_start_rewrite(aof, aof->state == AOF_WAITS) ? AOF_REWRITE_STARTED
-                                                           : AOF_REWRITE_FAILED;
+    return aof_start_rewrite(aof) ? AOF_REWRITE_STARTED : AOF_REWRITE_FAILED;
 }
 
 enum err cmd_bgrewriteaof(struct call *call)

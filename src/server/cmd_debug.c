@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "io/clock.h"
 #include "persist/loader.h"
+#include "server/aof.h"
 #include "server/config.h"
 #include "server/debug_inside.h"
 #include "server/persistence.h"
@@ -143,6 +144,15 @@ static enum err debug_reload(struct call *call)
     TRY(load_again(call, flush, merge));
     store_set_dirty(server->store, save ? 0 : dirty);
     log_warning("DB reloaded by DEBUG RELOAD");
+    reply_ok(call->reply);
+    return OK;
+}
+
+static enum err debug_loadaof(struct call *call)
+{
+    if (!aof_reload(call_server(call)))
+        return call_fail(call, "ERR Error trying to load the AOF files, check server logs.");
+    log_warning("Append Only File loaded by DEBUG LOADAOF");
     reply_ok(call->reply);
     return OK;
 }
@@ -360,6 +370,7 @@ static const struct debug_row acting[] = {
     {"QUICKLIST-PACKED-THRESHOLD", "<size>",
      "From how many bytes on an element of a list is a node of its own.", 1, 1,
      debug_packed_threshold},
+    {"LOADAOF", "", "Empties, and loads the append only files.", 0, 0, debug_loadaof},
     {"RELOAD", "[NOSAVE] [NOFLUSH] [MERGE]", "Saves, empties, and loads the RDB file.", 0, -1,
      debug_reload},
     {"REPLICATE", "<command> [<arg> ...]", "Puts a command into the log without executing it.", 1,

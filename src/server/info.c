@@ -105,9 +105,10 @@ static void persistence_section(struct server *server, struct buf *out)
                (unsigned long long)f.saves, (unsigned long long)f.keys_expired_at_load,
                (unsigned long long)f.keys_loaded_at_load);
     aof_info(server, out);
-    if (server->loading && persistence_loader(server) != NULL) {
+    if (server->loading && (persistence_loader(server) != NULL || aof_loading(server))) {
         struct loader_progress p;
-        loader_progress(persistence_loader(server), &p);
+        if (persistence_loader(server) != NULL) loader_progress(persistence_loader(server), &p);
+        else aof_loading_progress(server, &p);
         double percent = p.bytes_total == 0 || p.bytes_total == UINT64_MAX
                              ? 0
                              : (double)p.bytes * 100 / (double)p.bytes_total;

@@ -96,8 +96,6 @@ class Generator:
     def next(self):
         while not self.waiting:
             command = self.nonsense() if self.random.random() < 0.02 else self.sensible()
-            if not command:
-                continue
             name = command[0].upper()
             if self.known is None or name in self.known:
                 self.waiting.append(command)
@@ -106,8 +104,11 @@ class Generator:
         return self.waiting.pop(0)
 
     def sensible(self):
-        self.family = self.random.choices(self.families, self.weights)[0]
-        return self.family.command(self)
+        while True:
+            self.family = self.random.choices(self.families, self.weights)[0]
+            command = self.family.command(self)
+            if command:
+                return command
 
     def nonsense(self):
         """A command of a right name with the wrong number of arguments, or no command at all."""

@@ -4,9 +4,16 @@
 #include "base/mem.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define BACKGROUND_NICE     5
+#define BACKGROUND_SLICE_NS 200000
 
 struct job {
     void (*work)(void *context);
@@ -25,6 +32,7 @@ struct worker {
     struct job *jobs; /* a ring; cap is a power of two */
     size_t first, count, cap;
     bool ending;
+    bool background; /* set before the thread runs */
 };
 
 static bool take(struct worker *worker, struct job *job)
@@ -44,12 +52,34 @@ static bool take(struct worker *worker, struct job *job)
     return found;
 }
 
+/* sched_setattr has no wrapper in the C library; the layout is the kernel's (sched_setattr(2)). */
+struct sched_attributes {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime_ns, deadline_ns, period_ns;
+};
+_Static_assert(sizeof(struct sched_attributes) == 48, "SCHED_ATTR_SIZE_VER0");
+
+/* A lower weight, and a short slice: kernels that do not know slices of SCHED_OTHER ignore it. */
+static void step_back(void)
+{
+    struct sched_attributes attributes = {.size = sizeof attributes,
+                                          .policy = SCHED_OTHER,
+                                          .nice = BACKGROUND_NICE,
+                                          .runtime_ns = BACKGROUND_SLICE_NS};
+
+    syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+
 static void *run(void *context)
 {
     struct worker *worker = context;
     struct job job;
 
     pthread_setname_np(pthread_self(), worker->name);
+    if (worker->background) step_back();
     mem_thread_register();
     while (take(worker, &job)) {
         job.work(job.context);
@@ -59,7 +89,7 @@ static void *run(void *context)
     return NULL;
 }
 
-struct worker *worker_new(const char *name, struct loop *loop)
+static struct worker *start(const char *name, struct loop *loop, bool background)
 {
     struct worker *worker = mem_zalloc(sizeof *worker);
     sigset_t all, before;
@@ -68,6 +98,7 @@ struct worker *worker_new(const char *name, struct loop *loop)
     check(len < sizeof worker->name);
     memcpy(worker->name, name, len);
     worker->loop = loop;
+    worker->background = background;
     pthread_mutex_init(&worker->lock, NULL);
     pthread_cond_init(&worker->arrived, NULL);
     sigfillset(&all);
@@ -75,6 +106,16 @@ struct worker *worker_new(const char *name, struct loop *loop)
     check(pthread_create(&worker->thread, NULL, run, worker) == 0);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return worker;
+}
+
+struct worker *worker_new(const char *name, struct loop *loop)
+{
+    return start(name, loop, false);
+}
+
+struct worker *worker_new_background(const char *name, struct loop *loop)
+{
+    return start(name, loop, true);
 }
 
 void worker_free(struct worker *worker)

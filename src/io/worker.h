@@ -13,6 +13,9 @@ struct worker;
 /* `name` (15 characters at most) shows in ps and gdb. `loop` is where `done` calls run; NULL: they
  * run on the worker itself. */
 struct worker *worker_new(const char *name, struct loop *loop);
+/* The same for work that nobody waits for by the millisecond: where the thread shares a core with the engine it
+ * gets a smaller part of it and gives it back within a fraction of a millisecond. */
+struct worker *worker_new_background(const char *name, struct loop *loop);
 /* Runs what is queued, ends the thread, then runs the `done` calls that are still to come. On the
  * loop's thread. Jobs that are still to run may submit further jobs. */
 void worker_free(struct worker *worker);

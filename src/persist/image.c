@@ -331,7 +331,7 @@ struct image *image_start(struct store *store, const struct image_options *optio
                  store_databases(store), take_rdb, on_leased_encoded, image);
     image->encoder.stop = &image->stop;
     if (!options->inline_encoder) {
-        image->thread = worker_new("rdb-encoder", options->loop);
+        image->thread = worker_new_background("rdb-encoder", options->loop);
         image->running = true;
         worker_submit(image->thread, run_encoder, on_encoder_done, image);
     }

@@ -148,7 +148,7 @@ struct rdb_file *rdb_file_start(struct image *image, const struct rdb_file_optio
     file->done = options->done;
     file->context = options->context;
     pthread_mutex_init(&file->lock, NULL);
-    file->thread = worker_new("rdb-saver", image_loop(image));
+    file->thread = worker_new_background("rdb-saver", image_loop(image));
     worker_submit(file->thread, run_saver, on_saver_done, file);
     return file;
 }

@@ -339,8 +339,8 @@ struct server *server_new(struct config *config, struct command_registry *regist
     server->started_ms = server->now_ms;
     random_hex(server->run_id, 40);
     server->loop = loop_new();
-    server->file_worker = worker_new("pando-file", server->loop);
-    server->reclaim_worker = worker_new("pando-reclaim", server->loop);
+    server->file_worker = worker_new_background("pando-file", server->loop);
+    server->reclaim_worker = worker_new_background("pando-reclaim", server->loop);
     server->store = store_new((int)config->databases, &secret, server->now_ms);
     server->network = network_new(server);
     server->batch = batch_new();

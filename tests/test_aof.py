@@ -514,3 +514,36 @@ def test_debug_loadaof_reads_the_files_again(servers):
     assert digest(server) == before and offset_of(server) == offset
     server.restart("kill")
     assert digest(server) == before
+
+
+def write_every_type(connection):
+    connection.pipeline(
+        [("SET", "s", "v"), ("SET", "gone soon", "v", "EX", 5000), ("RPUSH", "l", *range(500)), ("RPUSH", "few", "a", ""),
+         ("SADD", "ints", *range(100)), ("SADD", "words", *(f"w{i}" for i in range(1000))),
+         ("ZADD", "z", 1.5, "a", "-inf", "b", 3, "c"), ("ZADD", "big z", *(x for i in range(500) for x in (i / 3, f"m{i}"))),
+         ("HSET", "h", "f", "v", "g", 5), ("HSET", "big h", *(x for i in range(1000) for x in (f"f{i}", "v" * i))),
+         ("SELECT", 7), ("XADD", "x", "1-1", "a", "1", "b", "2"), ("XADD", "x", "2-1", "a", "3"), ("XADD", "x", "3-1", "c", ""),
+         ("XDEL", "x", "2-1"), ("XGROUP", "CREATE", "x", "g", "0"), ("XREADGROUP", "GROUP", "g", "me", "STREAMS", "x", ">"),
+         ("XGROUP", "CREATECONSUMER", "x", "g", "idle"), ("XADD", "empty", "5-5", "a", "1"), ("XTRIM", "empty", "MAXLEN", 0),
+         ("XGROUP", "CREATE", "empty", "g", "$"), ("EXPIRE", "x", 5000), ("PFADD", "hll", *range(100)), ("SETBIT", "bits", 100, 1),
+         ("SET", "long", "x" * 100000), ("RPUSH", "long elements", *("y" * 20000 for _ in range(20)))])
+
+
+@pytest.mark.parametrize("preamble", ["yes", "no"])
+def test_every_type_passes_through_a_rewrite_both_ways(servers, preamble):
+    server = servers.pando(**AOF, aof_use_rdb_preamble=preamble)
+    with server.connect() as c:
+        write_every_type(c)
+        rewrite(server)
+        write_some(c, 1)
+    before = digest(server)
+    server.restart("kill")
+    assert digest(server) == before
+    server.stop()
+    other = servers.oracle(folder=server.folder, **AOF)
+    assert digest(other) == before
+    assert other.call("SELECT", 7) and other.call("XINFO", "STREAM", "x", "FULL")
+    rewrite(other)
+    other.stop()
+    server.start()
+    assert digest(server) == before

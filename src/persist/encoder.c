@@ -1,6 +1,7 @@
 #include "persist/encoder.h"
 #include "base/check.h"
 #include "base/mem.h"
+#include "persist/commands.h"
 #include "store/access_clock.h"
 #include "store/value_rdb.h"
 
@@ -14,6 +15,8 @@ void encoder_init(struct encoder *encoder, const struct image_options *options,
         .lfu_decay_minutes = options->lfu_decay_minutes,
         .now_ms = options->now_ms,
         .db = -1,
+        .commands = options->commands,
+        .settings = options->settings,
         .leased = leased,
         .context = context,
     };
@@ -39,6 +42,11 @@ void encoder_begin(struct encoder *encoder, const struct image_options *options)
 {
     struct rdb_writer *writer = &encoder->writer;
 
+    if (options->commands) {
+        for (size_t i = 0; i < options->function_count; i++)
+            commands_write_function(writer, options->functions[i]);
+        return;
+    }
     rdb_write_header(writer);
     rdb_write_aux(writer, "redis-ver", SPAN("7.0.15"));
     rdb_write_aux_int64(writer, "redis-bits", 64);
@@ -67,6 +75,33 @@ static void select_db(struct encoder *encoder, int db)
     }
 }
 
+/* A value that was copied as a body is made anew: its pointer says nothing any more. */
+static void encode_copied(struct encoder *encoder, const struct snapshot_record *record,
+                          const struct entry *entry)
+{
+    struct value_target target = {entry_key(entry), entry_deadline(entry), &encoder->settings};
+    struct rdb_reader reader;
+    struct entry *made = NULL;
+
+    rdb_reader_init_span(&reader, snapshot_record_body(record));
+    check(value_rdb_read(&reader, value_rdb_type(entry), &target, &made) == OK);
+    rdb_reader_release(&reader);
+    commands_write_entry(&encoder->writer, made);
+    entry_free(made);
+}
+
+static void encode_commands(struct encoder *encoder, const struct snapshot_record *record,
+                            const struct entry *entry)
+{
+    if (encoder->db != (int)record->db) {
+        encoder->db = (int)record->db;
+        commands_write_select(&encoder->writer, encoder->db);
+    }
+    if (entry_has_pointer(entry) && !record->leased) encode_copied(encoder, record, entry);
+    else commands_write_entry(&encoder->writer, entry);
+    encoder->keys++;
+}
+
 static void encode(struct encoder *encoder, const struct snapshot_record *record,
                    const struct entry *entry)
 {
@@ -74,6 +109,10 @@ static void encode(struct encoder *encoder, const struct snapshot_record *record
     int64_t deadline = entry_deadline(entry);
 
     check(record->db < (uint32_t)encoder->databases);
+    if (encoder->commands) {
+        encode_commands(encoder, record, entry);
+        return;
+    }
     select_db(encoder, (int)record->db);
     if (deadline != NO_DEADLINE) rdb_write_deadline(writer, deadline);
     if (encoder->clock == IMAGE_CLOCK_IDLE)
@@ -128,6 +167,7 @@ void encoder_feed(struct encoder *encoder, const void *ptr, size_t len)
 enum err encoder_end(struct encoder *encoder)
 {
     if (encoder->pending.len > 0) return ERR_CORRUPT;
-    rdb_write_end(&encoder->writer);
+    if (encoder->commands) rdb_writer_flush(&encoder->writer);
+    else rdb_write_end(&encoder->writer);
     return OK;
 }

@@ -15,6 +15,8 @@ struct encoder {
     int lfu_decay_minutes;
     int64_t now_ms;
     int db; /* selected; -1: none yet */
+    bool commands;
+    struct value_settings settings;
     struct encoder_db {
         size_t keys, expires; /* at the snapshot's start */
         bool announced;       /* its RESIZEDB was written */

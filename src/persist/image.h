@@ -57,6 +57,8 @@ struct image_options { /* everything is copied */
     int64_t now_ms;       /* ctime, idle times */
     uint64_t used_memory; /* aux used-mem */
     bool aof_base;        /* aux aof-base 1 */
+    bool commands;        /* no RDB: the commands that make the keys (persist/commands.h) */
+    struct value_settings settings; /* with `commands` */
     /* The place in the log; repl_id NULL: no such fields (an AOF base, a node without history). */
     const char *repl_id;
     int64_t repl_offset;

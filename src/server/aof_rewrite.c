@@ -193,7 +193,7 @@ static struct beginning *plan(struct aof *aof, char path[PATH_MAX])
         aof_manifest_path(aof->server, beginning->path);
         manifest_copy(&beginning->manifest, next);
     }
-    manifest_add_base(next, name, true);
+    manifest_add_base(next, name, aof->server->config->aof_use_rdb_preamble);
     manifest_retire_incr(next, aof->state == AOF_OFF ? 0 : 1);
     return beginning;
 }

@@ -211,6 +211,15 @@ static void fill_options(struct server *server, struct image_options *options)
     }
 }
 
+/* A base of the AOF has no place in the log: the incr file behind it says where that stands. */
+static void make_base_options(struct server *server, struct image_options *options)
+{
+    options->aof_base = true;
+    options->repl_id = NULL;
+    options->commands = !server->config->aof_use_rdb_preamble;
+    options->settings = *store_settings(server->store);
+}
+
 static struct image *start_image(struct server *server, bool aof_base, bool keep_head,
                                  void (*ready)(void *), void *context)
 {
@@ -221,8 +230,7 @@ static struct image *start_image(struct server *server, bool aof_base, bool keep
         if (server->persistence->running[i].image == NULL) slot = &server->persistence->running[i];
     if (slot == NULL) return NULL;
     fill_options(server, &options);
-    options.aof_base = aof_base;
-    if (aof_base) options.repl_id = NULL; /* the incr file behind it says where the log stands */
+    if (aof_base) make_base_options(server, &options);
     options.keep_head = keep_head;
     options.ready = ready;
     options.context = context;
@@ -417,8 +425,8 @@ bool persistence_save_base(struct server *server, const char *dir, const char *n
     struct rdb_file_options file_options = {.dir = dir, .name = name};
 
     fill_options(server, &options);
-    options.aof_base = true;
-    options.repl_id = NULL;
+    make_base_options(server, &options);
+    options.commands = false; /* the data set is empty, or was an RDB file */
     error[0] = '\0';
     enum err err = rdb_file_save(server->store, &options, &file_options, NULL, error, NULL);
     mem_free((void *)options.functions);

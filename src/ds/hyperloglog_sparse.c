@@ -14,7 +14,8 @@ struct run {
     uint8_t bytes; /* that it takes */
 };
 
-/* The run at offset `at`. False at the end, and where the last byte is half a run. */
+/* The run at offset `at`; false at the end. A last byte that is half a run counts as if a zero byte
+ * followed, as it does in Redis. */
 static bool run_at(struct span hll, size_t at, struct run *run)
 {
     if (at >= hll.len) return false;
@@ -24,8 +25,9 @@ static bool run_at(struct span hll, size_t at, struct run *run)
     } else if (!(first & 0x40)) {
         *run = (struct run){first + 1, 0, 1};
     } else {
-        if (at + 1 == hll.len) return false;
-        *run = (struct run){((first & 63) << 8 | (unsigned char)hll.ptr[at + 1]) + 1, 0, 2};
+        bool whole = at + 1 < hll.len;
+        unsigned second = whole ? (unsigned char)hll.ptr[at + 1] : 0;
+        *run = (struct run){((first & 63) << 8 | second) + 1, 0, whole ? 2 : 1};
     }
     return true;
 }
@@ -67,7 +69,7 @@ bool hll_sparse_ranks(struct span hll, uint32_t ranks[static 64])
         if (registers > HLL_REGISTERS) return false;
         ranks[run.rank] += run.len;
     }
-    return at == hll.len && registers == HLL_REGISTERS;
+    return registers == HLL_REGISTERS;
 }
 
 bool hll_sparse_merge_into(uint8_t registers[static HLL_REGISTERS], struct span hll)
@@ -80,7 +82,7 @@ bool hll_sparse_merge_into(uint8_t registers[static HLL_REGISTERS], struct span 
         for (size_t i = index; run.rank > 0 && i < index + run.len; i++)
             if (registers[i] < run.rank) registers[i] = run.rank;
     }
-    return at == hll.len && index == HLL_REGISTERS;
+    return index == HLL_REGISTERS;
 }
 
 void hll_describe(struct span hll, struct buf *out)

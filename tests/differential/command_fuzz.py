@@ -297,8 +297,8 @@ def read_script(text):
 # Runs
 def make_epoch(rig, seed, number, count, only=None, known=None):
     source = random.Random(f"{seed}:{number}")
-    generator = Generator(source.random(), known or rig.known(), only)
     epoch = Epoch([], source.choice([2, 3]), rig.settings(source))
+    generator = Generator(source.random(), known or rig.known(), only, epoch.config)
     while len(epoch.commands) < count:
         epoch.commands += settled([generator.next() for _ in range(CHECK_EVERY)])
         epoch.commands += [[CHECK], *([EXCHANGE, generator.any_key()] for _ in range(3))]

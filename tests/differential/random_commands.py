@@ -24,11 +24,12 @@ MEASURES, UNSTABLE, CONFIG = gather("MEASURES"), gather("UNSTABLE"), gather("CON
 
 class Generator:
     """next() gives one command after the other. `known`: names (upper case) to choose from, None: all;
-    `only`: names of families."""
+    `only`: names of families; `config`: the directives that the servers were told."""
 
-    def __init__(self, seed, known=None, only=None):
+    def __init__(self, seed, known=None, only=None, config=None):
         self.random = random.Random(seed)
         self.known = known
+        self.config = config or {}
         self.waiting = []
         self.families = [family for name, family in FAMILIES.items() if not only or name in only]
         self.weights = [family.WEIGHT for family in self.families]

@@ -1,7 +1,7 @@
 """Keys of any type."""
 
 WEIGHT = 15
-MEASURES = {b"KEYS": "sorted", b"DUMP": "dump", b"RANDOMKEY": "kind"}
+MEASURES = {b"KEYS": "sorted", b"DUMP": "dump", b"OBJECT": "form", b"RANDOMKEY": "kind"}
 
 
 def command(g):

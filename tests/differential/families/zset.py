@@ -21,7 +21,7 @@ SCORES = [b"0", b"1", b"1.5", b"-3", b"0.1", b"1e3", b"1e19", b"inf", b"-inf", b
 def score(g):
     r = g.random
     if r.random() < 0.02:
-        return r.choice([b"nan", b"abc", b"", b" 1", b"1e400", b"(1"])
+        return r.choice([b"nan", b"abc", b"", b" 1", b"(1"])
     return r.choice(SCORES) if r.random() < 0.2 else b"%d" % r.randint(-20, 20)
 
 

@@ -150,7 +150,7 @@ soak: all
 	$(MAKE) command-fuzz SEED=soak COMMANDS=3000000
 	$(MAKE) race SECONDS=60
 	$(MAKE) SAN=1 build/san/pando-server
-	PANDO_SERVER=build/san/pando-server PANDO_TEST_PATIENCE=4 /usr/bin/python3 -m pytest -q tests
+	PANDO_SOAK=1 PANDO_SERVER=build/san/pando-server PANDO_TEST_PATIENCE=4 /usr/bin/python3 -m pytest -q tests
 
 tidy:
 	python3 tools/tidy.py

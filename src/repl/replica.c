@@ -105,8 +105,10 @@ void replica_lose(struct replica *replica, int64_t now_ms, struct repl_actions *
     for (char *c = reason; *c != '\0'; c++)
         if ((unsigned char)*c < ' ') *c = ' ';
 
-    const bool soft = replica->state <= REPLICA_CONNECTING || replica->retry_later;
     const bool was_up = replica->state == REPLICA_CONNECTED;
+    /* A primary that closes a link which was resumed is one that restarts: it will be back. */
+    const bool soft = replica->state <= REPLICA_CONNECTING || replica->retry_later ||
+                      (was_up && replica->link_gone && replica->resumed);
     const bool answer_lost = replica->asked_failover && replica->state == REPLICA_PSYNC_SENT;
     replica->retry_later = false;
     note_end(replica, reason, now_ms);

@@ -202,6 +202,7 @@ static void on_continue(struct replica *replica, struct span line, int64_t now_m
     replica->stats.partial_syncs++;
     replica_note(replica, REPL_EVENT_PARTIAL_SYNC_DONE, 0, now_ms - replica->attempt_ms, now_ms,
                  "the primary accepted offset %" PRIu64, replica->asked_offset);
+    replica->resumed = true;
     replica_link_up(replica, replica->asked_offset, now_ms, out);
 }
 

@@ -195,5 +195,6 @@ void replica_loaded(struct replica *replica, int64_t now_ms, struct repl_actions
         replica->next_attempt_ms = now_ms;
         return;
     }
+    replica->resumed = false;
     replica_link_up(replica, replica->sync_offset, now_ms, out);
 }

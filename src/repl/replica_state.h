@@ -79,6 +79,7 @@ struct replica {
     const char *last_failure; /* the format of the reason: what makes failures alike */
     bool retry_later;         /* what ends the attempt is no fault: the primary is not ready */
     int failures_alike;
+    bool resumed; /* the present or last link came by partial resync: it cost the primary nothing */
     struct replica_stats stats;
 };
 

@@ -5,22 +5,14 @@
 
 /* ---- arguments ---------------------------------------------------------------------------------- */
 
-static enum err take_block(struct call *call, int index, struct stream_read *read)
-{
-    if (!num_parse_int64(call->argv[index], &read->block_ms))
-        return call_fail(call, "ERR timeout is not an integer or out of range");
-    if (read->block_ms < 0) return call_fail(call, "ERR timeout is negative");
-    read->blocks = true;
-    return OK;
-}
-
 /* Everything up to STREAMS. */
 static enum err parse_options(struct call *call, bool in_group, struct stream_read *read)
 {
     for (int i = 1; i < call->argc && read->keys == 0; i++) {
         const int more = call->argc - i - 1;
         if (more > 0 && call_arg_is(call, i, "BLOCK")) {
-            TRY(take_block(call, ++i, read));
+            TRY(call_arg_timeout_ms(call, ++i, &read->block_ms));
+            read->blocks = true;
         } else if (more > 0 && call_arg_is(call, i, "COUNT")) {
             TRY(call_arg_int64(call, ++i, &read->count));
             if (read->count < 0) read->count = 0;

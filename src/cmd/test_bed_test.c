@@ -45,6 +45,8 @@ static void execute(struct test_bed *bed, struct reply *reply, const struct span
 {
     const struct command *command = command_find(argv[0]);
     cr_assert_not_null(command, "no command %.*s", (int)argv[0].len, argv[0].ptr);
+    if (command->run == NULL && argc > 1) command = command_find_sub(command, argv[1]);
+    cr_assert(command != NULL && command->run != NULL, "no subcommand");
     struct call call = {.command = command,
                         .argv = argv,
                         .argc = argc,

@@ -2,6 +2,7 @@
 #include "cmd/call.h"
 #include "handlers.h"
 
+#include "base/log.h"
 #include "store/access_clock.h"
 #include "store/value_rdb.h"
 
@@ -88,6 +89,20 @@ static void set_clock(struct call *call, const struct key *key, const struct res
                         access_clock_of_idle(call->now_ms, restore->idle_s));
 }
 
+/* The reply is the same for every unsound payload; what is wrong with it stands in the log. */
+static enum err read_payload(struct call *call, int64_t deadline_ms, struct entry **out)
+{
+    const struct span key = call->argv[1];
+    const struct value_target target = {key, deadline_ms, store_settings(call->store)};
+    char why[256] = "";
+    enum err err = value_restore(call->argv[3], call->limits->skip_checksum, &target, out, why);
+
+    if (err == ERR_BAD_DATA)
+        log_warning("RESTORE: unsound payload for key '%.*s': %s",
+                    (int)(key.len < 64 ? key.len : 64), key.ptr, why);
+    return err;
+}
+
 enum err cmd_restore(struct call *call)
 {
     struct key key = call_key(call, 1);
@@ -105,10 +120,7 @@ enum err cmd_restore(struct call *call)
         if (!restore.absolute && !num_add_int64(restore.ttl_ms, call->now_ms, &deadline_ms))
             return call_fail(call, "ERR Invalid TTL value, must be >= 0");
     }
-    TRY(value_restore(
-        call->argv[3], call->limits->skip_checksum,
-        &(struct value_target){call->argv[1], deadline_ms, store_settings(call->store)}, &entry,
-        NULL));
+    TRY(read_payload(call, deadline_ms, &entry));
     bool keeps_expired =
         call->flags & (CALL_FROM_PRIMARY | CALL_REPLAY) || store_policy(call->store)->is_replica;
     if (deadline_ms != NO_DEADLINE && deadline_ms <= call->now_ms &&

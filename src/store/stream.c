@@ -141,7 +141,7 @@ static void check_nodes(const struct stream *stream)
         length += stream_node_view(at.item->id, lp).live;
     }
     check(bytes == stream->node_bytes && length == stream->length);
-    check(length <= stream->entries_added);
+    check(length <= stream->entries_added && stream->entries_added <= INT64_MAX);
     check(!stream_id_less(stream->last_id, last));
     check(stream_id_equal(last, stream_last_live_id(stream)));
     check(stream_id_equal(stream->first_id, stream_first_live_id(stream)));

@@ -22,7 +22,8 @@
  *    last entry was deleted and is beyond the bound), as in Redis, so that DUMP gives the same bytes.
  * 2. `length` counts the live entries, first_id is the first one's id (0-0: none), no live entry is
  *    above last_id.
- * 3. A nack is in the pending entries of its group and of its consumer, under the same id, and nowhere
+ * 3. Counts of entries stay within INT64_MAX.
+ * 4. A nack is in the pending entries of its group and of its consumer, under the same id, and nowhere
  *    else. `pending_count` counts them all.
  *
  * Others read the structures below and change them by the functions only; what a function does not

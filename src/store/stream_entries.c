@@ -154,7 +154,7 @@ void stream_append(struct stream *stream, const struct value_settings *settings,
         node_changed(stream, node_id, old, before, lp);
     }
     if (stream->length++ == 0) stream->first_id = id;
-    stream->entries_added++;
+    stream->entries_added += stream->entries_added < INT64_MAX; /* XSETID may lead there */
     stream->last_id = id;
 }
 

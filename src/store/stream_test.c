@@ -274,3 +274,27 @@ Test(stream, knows_how_far_a_group_is_behind_unless_entries_went_on_its_way)
     cr_assert_eq(lag(stream, end), -1000, "it never counted, and is not at the end any more");
     stream_free(stream);
 }
+
+Test(stream, counts_end_at_their_highest)
+{
+    struct stream *stream = filled(2);
+    struct stream_group *group = stream_group_new(stream, SPAN("g"), STREAM_ID_MIN, INT64_MAX - 1);
+    struct entry *e = entry_new_pointer(SPAN("k"), NO_DEADLINE, TYPE_STREAM, ENC_STREAM, stream);
+    struct buf payload = {0};
+
+    stream_set_ids(stream, id_of(1), INT64_MAX - 1, STREAM_ID_MIN);
+    for (uint64_t n = 2; n < 5; n++) {
+        add(stream, n);
+        stream_group_advance(stream, group, id_of(n));
+    }
+    cr_assert_eq(stream->entries_added, INT64_MAX);
+    cr_assert_eq(group->entries_read, INT64_MAX);
+    struct value_target target = {SPAN("k"), NO_DEADLINE, &settings};
+    struct entry *back = NULL;
+    value_dump(e, true, &payload);
+    cr_assert_eq(value_restore(buf_span(&payload), false, &target, &back, NULL), OK);
+    cr_assert_eq(stream_of(back)->entries_added, INT64_MAX);
+    entry_free(back);
+    entry_free(e);
+    buf_release(&payload);
+}

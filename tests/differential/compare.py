@@ -16,7 +16,9 @@ help      what a HELP says, with sentences of our own: each form that ours names
 issue     of a list of command names: those that this server has so far (ISSUE_COMMANDS) are in ours
 command   what COMMAND INFO or DOCS says, with free order of flags and subcommands, and texts of our own
 form      what OBJECT says; a sorted set that SORT has looked at is a "skiplist" in Redis from then on
-dump      what DUMP says: strings and lists byte for byte; of others, whose order is free, form and version
+moments   times (Unix ms) may differ, and how long something was idle in what XPENDING and XINFO say
+dump      what DUMP says: strings and lists byte for byte, streams but for the moments in them; of others, whose order is
+          free, form and version
 holds     the names of the lines name:value of the oracle are among ours, in any order
 any       not compared at all: both answer something
 """
@@ -24,6 +26,7 @@ import re
 
 from harness.resp import (Attributed, BigNumber, Double, MapReply, NULL, NULL_ARRAY, NULL_BULK, Push, ReplyError,
                           SetReply, Status, Verbatim)
+from harness.stream_dump import without_moments
 
 CONTAINERS = (list, tuple)
 
@@ -120,6 +123,24 @@ def near(oracle, ours, slack):
     return oracle == ours
 
 
+def is_moment(value):
+    return isinstance(value, int) and value > 10**12
+
+
+def timeless(reply):
+    """Without the moments in it, and without what XPENDING and XINFO CONSUMERS say of idleness."""
+    if isinstance(reply, Verbatim) or not isinstance(reply, CONTAINERS):
+        return b"moment" if is_moment(reply) else reply
+    items = [timeless(item) for item in reply]
+    if isinstance(reply, tuple):  # a pair of a map
+        return (items[0], b"..." if items[0] == b"idle" else items[1])
+    if len(items) == 4 and [type(item) for item in reply] == [bytes, bytes, int, int]:
+        items[2] = b"..."
+    if items[:1] == [b"name"] and items[-2:-1] == [b"idle"]:
+        items[-1] = b"..."
+    return type(reply)(items)
+
+
 def text_of(reply):
     return reply[1] if isinstance(reply, Verbatim) else reply
 
@@ -177,6 +198,8 @@ def agree(mode, oracle, ours):
         return types_of(oracle) == types_of(ours)
     if mode == "near":
         return near(oracle, ours, int(argument or 2000))
+    if mode == "moments":
+        return same(timeless(oracle), timeless(ours))
     if type_name(oracle) != type_name(ours):
         return False
     if mode == "client":
@@ -201,10 +224,12 @@ def agree(mode, oracle, ours):
         theirs, mine = ([line for line in r if not line.startswith(b"    ")] for r in (oracle, ours))
         return mine[0] == theirs[0] and set(mine) <= set(theirs) and same(oracle[0], ours[0])
     if mode == "dump":
-        free = isinstance(oracle, bytes) and isinstance(ours, bytes) and oracle[:1] not in (b"\0", b"\x12")
-        forms = (oracle[:1], ours[:1]) if free else None
-        return same(oracle, ours) or (free and oracle[-10:-8] == ours[-10:-8]
-                                      and (forms[0] == forms[1] or forms == (b"\x05", b"\x11")))  # see "form"
+        if not isinstance(oracle, bytes) or not isinstance(ours, bytes):
+            return same(oracle, ours)
+        oracle, ours = without_moments(oracle), without_moments(ours)
+        free, forms = oracle[:1] not in (b"\0", b"\x12", b"\x13"), (oracle[:1], ours[:1])
+        return oracle == ours or (free and oracle[-10:-8] == ours[-10:-8]
+                                  and (forms[0] == forms[1] or forms == (b"\x05", b"\x11")))  # see "form"
     if mode == "form":
         return same(oracle, ours) or (oracle, ours) == (b"skiplist", b"listpack")
     if mode == "issue":

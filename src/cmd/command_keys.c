@@ -96,3 +96,25 @@ int command_keys_set(const struct command *command, const struct span *argv, int
     if (max > 0) out[0] = (struct command_key){1, flags};
     return 1;
 }
+
+/* MIGRATE: the third argument or, where that is empty, what stands behind KEYS, which is not to be mistaken for a
+ * secret. */
+int command_keys_migrate(const struct command *command, const struct span *argv, int argc,
+                         struct command_key *out, int max)
+{
+    const uint32_t flags = KEY_RW | KEY_ACCESS | KEY_DELETE;
+    struct finding finding = {out, 0, max};
+
+    (void)command;
+    for (int i = 6; i < argc; i++) {
+        if (span_is(argv[i], "auth")) i++;
+        else if (span_is(argv[i], "auth2")) i += 2;
+        else if (span_is(argv[i], "keys")) {
+            if (argv[3].len > 0) return -1;
+            while (++i < argc) found(&finding, i, flags);
+            return finding.count;
+        }
+    }
+    found(&finding, 3, flags);
+    return finding.count;
+}

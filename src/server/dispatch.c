@@ -432,6 +432,18 @@ static bool is_hello_secret(const struct parsed *request, int index)
     return false;
 }
 
+static bool is_migrate_secret(const struct parsed *request, int index)
+{
+    for (int i = 6; i < index; i++) {
+        int count = span_is(request->argv[i], "AUTH")    ? 1
+                    : span_is(request->argv[i], "AUTH2") ? 2
+                                                         : 0;
+        if (index <= i + count) return true;
+        i += count;
+    }
+    return false;
+}
+
 bool dispatch_is_secret(const struct parsed *request, int index)
 {
     const struct command *command = request->command;
@@ -439,6 +451,7 @@ bool dispatch_is_secret(const struct parsed *request, int index)
     if (command == NULL || index == 0) return false;
     if (command->run == cmd_auth) return true;
     if (command->run == cmd_hello) return is_hello_secret(request, index);
+    if (command->run == cmd_migrate) return is_migrate_secret(request, index);
     return command->run == cmd_config_set && index >= 3 && index % 2 == 1 &&
            config_is_sensitive(request->argv[index - 1]);
 }

@@ -167,7 +167,7 @@ static void stats_section(struct server *server, struct buf *out)
         "keyspace_hits:%llu\r\nkeyspace_misses:%llu\r\npubsub_channels:%zu\r\npubsub_patterns:%"
         "zu\r\n"
         "pubsubshard_channels:%zu\r\nlatest_fork_usec:0\r\ntotal_forks:0\r\nmigrate_cached_sockets:"
-        "0\r\n"
+        "%zu\r\n"
         "slave_expires_tracked_keys:0\r\nactive_defrag_hits:0\r\nactive_defrag_misses:0\r\nactive_"
         "defrag_key_hits:0\r\n"
         "active_defrag_key_misses:0\r\ntotal_active_defrag_time:0\r\ncurrent_active_defrag_time:"
@@ -178,7 +178,8 @@ static void stats_section(struct server *server, struct buf *out)
         (unsigned long long)s->expire_slices_cut, (unsigned long long)store->expire_cycle_us / 1000,
         (unsigned long long)store->evicted_keys, (unsigned long long)s->evicted_clients,
         (unsigned long long)store->keyspace_hits, (unsigned long long)store->keyspace_misses,
-        pubsub_channel_count(server), pubsub_pattern_count(server), pubsub_shard_count(server));
+        pubsub_channel_count(server), pubsub_pattern_count(server), pubsub_shard_count(server),
+        server->migrate_links.count);
     buf_printf(
         out,
         "unexpected_error_replies:%llu\r\ntotal_error_replies:%llu\r\ndump_payload_sanitizations:%"

@@ -321,6 +321,7 @@ static void on_cron(void *context)
     network_cron(server);
     persistence_cron(server);
     aof_cron(server);
+    migrate_links_drop_idle(&server->migrate_links, server->now_ms);
     shutdown_cron(server);
 }
 

@@ -17,6 +17,7 @@
 #include "journal/journal.h"
 #include "server/config.h"
 #include "server/functions.h"
+#include "server/migrate_links.h"
 #include "server/session.h"
 #include "store/store.h"
 
@@ -123,6 +124,7 @@ struct server {
     struct persistence *persistence;
     struct aof *aof;
     struct functions functions;
+    struct migrate_links migrate_links;
     struct slowlog *slowlog;
     struct latency *latency;
     size_t monitors;

@@ -51,7 +51,7 @@ lindex linsert llen lmove lmpop lpop lpos lpush lpushx lrange lrem lset ltrim rp
 xack xadd xautoclaim xclaim xdel xgroup xinfo xlen xpending xrange xread xreadgroup xrevrange xsetid xtrim
 sadd scard sdiff sdiffstore sinter sintercard sinterstore sismember smembers smismember smove spop srandmember srem sscan
 sunion sunionstore sort sort_ro
-pfadd pfcount pfdebug pfmerge pfselftest
+pfadd pfcount pfdebug pfmerge pfselftest migrate
 """.split())
 
 

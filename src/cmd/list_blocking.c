@@ -3,42 +3,9 @@
  * What is there is taken as by the command without B in front. Else the call waits, and serve_... takes for it when a
  * list appears. Redis 7.0 does not count what BLPOP, BRPOP, BLMOVE and BRPOPLPUSH take after a wait as changes of their
  * own (tried: rdb_changes_since_last_save); BLMPOP counts. */
+#include "cmd/blocking.h"
 #include "cmd/list.h"
 #include "handlers.h"
-
-/* Whether argv[index] is a list now: other types serve nobody here. */
-static bool is_list(struct call *call, int index)
-{
-    const struct entry *found;
-
-    return call_find_write(call, index, TYPE_LIST, &found) == OK && found != NULL;
-}
-
-/* The first of these keys that is there goes to *out, 0 where there is none. It must be a list. */
-static enum err find_list(struct call *call, int first, int count, int *out)
-{
-    const struct entry *found;
-
-    *out = 0;
-    for (int i = first; i < first + count && *out == 0; i++) {
-        TRY(call_find_write(call, i, TYPE_LIST, &found));
-        if (found != NULL) *out = i;
-    }
-    return OK;
-}
-
-static void wait_for_list(struct call *call, int first, int count, int64_t timeout_ms,
-                          call_serve *serve)
-{
-    call->wait(call, &(struct call_wait){.type = TYPE_LIST,
-                                         .turn = TURN_TAKE,
-                                         .first_key = first,
-                                         .key_count = count,
-                                         .timeout_ms = timeout_ms,
-                                         .argc = call->argc,
-                                         .argv = call->argv,
-                                         .serve = serve});
-}
 
 /* ---- BLPOP, BRPOP ------------------------------------------------------------------------------- */
 
@@ -54,7 +21,7 @@ static enum err serve_pop(struct call *call, int index, enum quicklist_end end, 
 {
     uint64_t dirty = store_dirty(call->store);
 
-    *served = is_list(call, index);
+    *served = blocking_holds(call, TYPE_LIST, index);
     if (!*served) return OK;
     pop(call, index, end);
     store_set_dirty(call->store, dirty);
@@ -73,14 +40,13 @@ static enum err serve_brpop(struct call *call, int index, bool *served)
 
 static enum err blocking_pop(struct call *call, enum quicklist_end end, call_serve *serve)
 {
+    int keys = call->argc - 2, index;
     int64_t timeout_ms;
-    int index;
 
     TRY(call_arg_timeout(call, call->argc - 1, &timeout_ms));
-    TRY(find_list(call, 1, call->argc - 2, &index));
+    TRY(blocking_find_first(call, TYPE_LIST, 1, keys, &index));
     if (index > 0) pop(call, index, end);
-    else if (call->wait == NULL) reply_null_array(call->reply);
-    else wait_for_list(call, 1, call->argc - 2, timeout_ms, serve);
+    else blocking_take_later(call, TYPE_LIST, 1, keys, timeout_ms, serve);
     return OK;
 }
 
@@ -103,7 +69,7 @@ static enum err serve_blmpop(struct call *call, int index, bool *served)
     struct list_multi_pop options;
 
     TRY(list_parse_multi_pop(call, 2, &options));
-    *served = is_list(call, index);
+    *served = blocking_holds(call, TYPE_LIST, index);
     if (*served) list_pop_with_key(call, index, options.end, (uint64_t)options.count);
     return OK;
 }
@@ -117,10 +83,9 @@ enum err cmd_blmpop(struct call *call)
 
     TRY(list_parse_multi_pop(call, 2, &options));
     TRY(call_arg_timeout(call, 1, &timeout_ms));
-    TRY(find_list(call, 3, (int)options.keys, &index));
+    TRY(blocking_find_first(call, TYPE_LIST, 3, (int)options.keys, &index));
     if (index > 0) list_pop_with_key(call, index, options.end, (uint64_t)options.count);
-    else if (call->wait == NULL) reply_null_array(call->reply);
-    else wait_for_list(call, 3, (int)options.keys, timeout_ms, serve_blmpop);
+    else blocking_take_later(call, TYPE_LIST, 3, (int)options.keys, timeout_ms, serve_blmpop);
     return OK;
 }
 
@@ -133,7 +98,7 @@ static enum err serve_move(struct call *call, enum quicklist_end from, enum quic
     uint64_t dirty = store_dirty(call->store);
     bool found;
 
-    if (!is_list(call, 1)) return OK;
+    if (!blocking_holds(call, TYPE_LIST, 1)) return OK;
     TRY(list_move_find(call, 1, 2, &found));
     list_move(call, 1, 2, from, to);
     store_set_dirty(call->store, dirty);
@@ -177,9 +142,9 @@ enum err cmd_blmove(struct call *call)
         list_move(call, 1, 2, from, to);
         call_effect(call, 5, effect);
     } else if (call->wait == NULL) {
-        reply_null(call->reply);
+        reply_null(call->reply); /* while a timeout answers with a null array, as in Redis */
     } else {
-        wait_for_list(call, 1, 1, timeout_ms, serve_blmove);
+        blocking_take_later(call, TYPE_LIST, 1, 1, timeout_ms, serve_blmove);
     }
     return OK;
 }
@@ -213,7 +178,7 @@ enum err cmd_brpoplpush(struct call *call)
     } else if (call->wait == NULL) {
         reply_null(call->reply);
     } else {
-        wait_for_list(call, 1, 1, timeout_ms, serve_brpoplpush);
+        blocking_take_later(call, TYPE_LIST, 1, 1, timeout_ms, serve_brpoplpush);
     }
     return OK;
 }

@@ -67,10 +67,14 @@ struct stream_read {
 };
 /* Checks everything, in Redis' order. Nothing to release where it fails. */
 enum err stream_read_parse(struct call *call, struct stream_read *out);
+/* The same for a call that was checked before and has waited: its ids alone, nothing is looked up. */
+enum err stream_read_parse_again(struct call *call, struct stream_read *out);
 void stream_read_release(struct stream_read *read);
 /* Serves `keys` streams from the one at `first` on (0, read->keys: all). True after the reply was
  * written; false, having done nothing, where none of them has anything. Keys that are gone or of
  * another type, and groups that are gone, have nothing. */
 bool stream_read_serve(struct call *call, const struct stream_read *read, int first, int keys);
+/* Lets the call wait for what it did not find (stream_blocking.c). */
+void stream_read_wait(struct call *call, const struct stream_read *read);
 
 #endif

@@ -92,6 +92,23 @@ enum err stream_read_parse(struct call *call, struct stream_read *out)
     return err;
 }
 
+enum err stream_read_parse_again(struct call *call, struct stream_read *out)
+{
+    struct stream_read read = {0};
+    enum err err = OK;
+
+    TRY(parse_options(call, call->command->run == cmd_xreadgroup, &read));
+    read.ids = mem_alloc((size_t)read.keys * sizeof *read.ids);
+    for (int i = 0; i < read.keys && err == OK; i++) {
+        const int id = read.first_key + read.keys + i;
+        if (span_equal(call->argv[id], SPAN(">"))) read.ids[i] = STREAM_ID_MAX;
+        else err = stream_arg_id(call, id, 0, &read.ids[i]);
+    }
+    if (err != OK) stream_read_release(&read);
+    else *out = read;
+    return err;
+}
+
 void stream_read_release(struct stream_read *read)
 {
     mem_free(read->ids);
@@ -250,7 +267,10 @@ static enum err read_streams(struct call *call)
     struct stream_read read;
 
     TRY(stream_read_parse(call, &read));
-    if (!stream_read_serve(call, &read, 0, read.keys)) reply_null_array(call->reply);
+    if (!stream_read_serve(call, &read, 0, read.keys)) {
+        if (read.blocks && call->wait != NULL) stream_read_wait(call, &read);
+        else reply_null_array(call->reply);
+    }
     stream_read_release(&read);
     return OK;
 }

@@ -77,11 +77,17 @@ class Steps:
     def __init__(self, seed, known):
         self.random = random.Random(seed)
         self.swaps = True
+        self.ids = 0
         self.families = [family for family in (LISTS, SORTED_SETS, STREAMS)
                          if family["waits"](self)[0].upper() in known]
 
     def choose(self, *options):
         return self.random.choice(options)
+
+    def new_id(self):
+        """Of a stream's entry: rising, and the same on both servers."""
+        self.ids += 1
+        return b"%d-1" % self.ids
 
     def key(self):
         return b"k%d" % self.random.randrange(4)
@@ -177,7 +183,7 @@ STREAMS = {
         [b"XREADGROUP", b"GROUP", s.choose(b"g", b"h"), b"x", b"COUNT", b"1", b"BLOCK", b"0", b"NOACK",
          *streams(s, [b">"])]),
     "gives": lambda s: s.choose(
-        [b"XADD", s.key(), b"*", b"f", b"v"], [b"XADD", s.key(), b"*", b"f", b"v"],
+        [b"XADD", s.key(), s.new_id(), b"f", b"v"], [b"XADD", s.key(), s.new_id(), b"f", b"v"],
         [b"XGROUP", b"CREATE", s.key(), s.choose(b"g", b"h"), b"$", b"MKSTREAM"], [b"XGROUP", b"DESTROY", s.key(), b"g"],
         [b"XGROUP", b"CREATE", s.key(), b"g", b"0"], [b"XTRIM", s.key(), b"MAXLEN", b"1"]),
 }

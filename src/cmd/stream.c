@@ -187,6 +187,12 @@ enum err cmd_xrevrange(struct call *call)
     return range(call, true);
 }
 
+void stream_edit_beside(struct call *call, int index, struct store_edit *edit)
+{
+    call_edit_open(call, index, TYPE_STREAM, edit);
+    edit->beside = true;
+}
+
 /* ---- consumers and effects ---------------------------------------------------------------------- */
 
 struct stream_consumer *stream_claimer_get(struct stream_claimer *claimer, int64_t now_ms)

@@ -30,6 +30,10 @@ void stream_reply_entry(struct reply *reply, const struct stream_entry *entry);
 void stream_reply_range(struct reply *reply, const struct stream *stream, struct stream_id from,
                         struct stream_id to, bool backwards, uint64_t count);
 
+/* Opens the stream of argv[index] for a change beside its entries, of its groups or ids: as in Redis, that
+ * fails no WATCH. */
+void stream_edit_beside(struct call *call, int index, struct store_edit *edit);
+
 /* ---- consumers ---------------------------------------------------------------------------------- */
 
 /* A consumer that is made when it is first needed. */

@@ -320,7 +320,7 @@ enum err cmd_xsetid(struct call *call)
                          "ERR The entries_added specified in XSETID is smaller than the target "
                          "stream length");
 
-    call_edit_open(call, 1, TYPE_STREAM, &edit);
+    stream_edit_beside(call, 1, &edit);
     struct stream *stream = stream_edit(edit.entry);
     bool has_max = !stream_id_equal(setid.max_deleted_id, STREAM_ID_MIN);
     stream_set_ids(stream, setid.last_id,

@@ -26,7 +26,7 @@ static enum err find_group(struct call *call, const struct entry **out)
 /* The group argv[3] of a stream that is being edited. */
 static struct stream_group *edit_group(struct call *call, struct store_edit *edit)
 {
-    call_edit_open(call, 2, TYPE_STREAM, edit);
+    stream_edit_beside(call, 2, edit);
     return stream_group(stream_edit(edit->entry), call->argv[3]);
 }
 
@@ -84,7 +84,7 @@ enum err cmd_xgroup_create(struct call *call)
     TRY(take_id(call, e, false, &id));
     if (e != NULL && stream_group(stream_of(e), call->argv[3]) != NULL)
         return call_fail(call, "BUSYGROUP Consumer Group name already exists");
-    call_edit_open(call, 2, TYPE_STREAM, &edit);
+    stream_edit_beside(call, 2, &edit);
     stream_group_new(stream_edit(edit.entry), call->argv[3], id, options.entries_read);
     store_edit_close(&edit, 1, EVENT(EVENT_STREAM, "xgroup-create"));
     reply_ok(call->reply);

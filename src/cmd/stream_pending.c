@@ -34,7 +34,7 @@ enum err cmd_xack(struct call *call)
         return OK;
     }
     for (int i = 3; i < call->argc; i++) TRY(stream_arg_id(call, i, 0, &id));
-    call_edit_open(call, 1, TYPE_STREAM, &edit);
+    stream_edit_beside(call, 1, &edit);
     struct stream *stream = stream_edit(edit.entry);
     struct stream_group *group = stream_group(stream, call->argv[2]);
     for (int i = 3; i < call->argc; i++)
@@ -201,7 +201,7 @@ static void open_claiming(struct claiming *claiming, struct store_edit *edit)
     struct call *call = claiming->call;
     struct stream_claimer *claimer = &claiming->claimer;
 
-    call_edit_open(call, 1, TYPE_STREAM, edit);
+    stream_edit_beside(call, 1, edit);
     claimer->stream = stream_edit(edit->entry);
     claimer->group = stream_group(claimer->stream, call->argv[2]);
     claimer->name = call->argv[3];

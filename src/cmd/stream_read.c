@@ -219,7 +219,7 @@ static void serve_group(struct serving *serving, int index, const struct entry *
     if (group == NULL) return;
     if (is_new && !stream_id_less(group->last_id, stream_last_live_id(stream_of(e)))) return;
     begin_stream(serving, key);
-    call_edit_open(call, key, TYPE_STREAM, &edit);
+    stream_edit_beside(call, key, &edit);
     struct stream *stream = stream_edit(edit.entry);
     struct stream_claimer claimer = {.stream = stream,
                                      .group = stream_group(stream, call->argv[read->group]),

@@ -177,6 +177,8 @@ struct store_edit {
     struct key key; /* its name is borrowed until the edit is closed */
     struct table_place place;
     bool is_new; /* the key was not there */
+    bool beside; /* may be set before closing: what changes stands beside the elements (a stream's
+                    groups); unless the key is new, WATCH and client tracking are not told */
 };
 void store_edit_open(struct store *store, int db, const struct key *key, enum value_type type,
                      struct store_edit *edit);

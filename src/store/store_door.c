@@ -222,7 +222,7 @@ bool store_edit_close(struct store_edit *edit, uint64_t changes, struct event ev
     if (!edit->is_new) {
         table_replace(edit->place, e); /* it may have moved */
         if (changes == 0) return true;
-        store_tell_changed(store, edit->db, edit->key.name);
+        if (!edit->beside) store_tell_changed(store, edit->db, edit->key.name);
     } else {
         edit->entry = e;
         edit_add(edit);

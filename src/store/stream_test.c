@@ -1,8 +1,7 @@
 #include "base/mem.h"
 #include "store/digest.h"
+#include "store/store_fixture.h"
 #include "store/stream.h"
-#include <criterion/criterion.h>
-#include <stdio.h>
 
 static struct value_settings settings = {.stream_node_max_bytes = 4096,
                                          .stream_node_max_entries = 100};
@@ -297,4 +296,27 @@ Test(stream, counts_end_at_their_highest)
     entry_free(back);
     entry_free(e);
     buf_release(&payload);
+}
+
+static void close_as(struct fixture *f, const char *name, bool beside)
+{
+    struct key key = key_of(f, name);
+    struct store_edit edit;
+    store_edit_open(f->store, 0, &key, TYPE_STREAM, &edit);
+    edit.beside = beside;
+    cr_assert(store_edit_close(&edit, 1, EVENT(EVENT_STREAM, "changed")));
+}
+
+/* XGROUP CREATE and the like: no WATCH fails, unless the key came with it. */
+Test(stream, changes_beside_the_entries_are_told_to_nobody_who_watches)
+{
+    struct fixture f = start();
+    write_down(&f);
+    close_as(&f, "s", true);
+    expect_told(&f, "0:~:s 0:new:s 0:stream:s 0:changed:s");
+    close_as(&f, "s", true);
+    expect_told(&f, "0:stream:s 0:changed:s");
+    close_as(&f, "s", false);
+    expect_told(&f, "0:~:s 0:stream:s 0:changed:s");
+    finish(&f);
 }

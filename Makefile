@@ -4,7 +4,7 @@
 #   make CC=clang     another compiler
 #   make BUILD=dir    another build folder
 # Floors, lowest first; tools/layers.txt says who may include whom.
-FLOORS  := base ds io proto rdb journal store repl persist cmd server
+FLOORS  := base ds io proto rdb journal store repl persist check cmd server
 CC      ?= gcc
 ifeq ($(origin CC),default)
 CC      := gcc
@@ -45,7 +45,9 @@ LDFLAGS += -rdynamic
 SOURCES := $(filter-out %_test.c %_fuzz.c %_bench.c %_race.c,$(foreach f,$(FLOORS),$(wildcard src/$(f)/*.c)))
 OBJECTS := $(SOURCES:src/%.c=$(BUILD)/obj/%.o)
 MAIN    := $(BUILD)/obj/server/main.o
-LIBRARY := $(filter-out $(MAIN),$(OBJECTS))
+CHECKS  := $(BUILD)/obj/check/check_rdb.o $(BUILD)/obj/check/check_aof.o
+LIBRARY := $(filter-out $(MAIN) $(CHECKS),$(OBJECTS))
+PROGRAMS := $(BUILD)/pando-server $(BUILD)/pando-check-rdb $(BUILD)/pando-check-aof
 TESTS   := $(foreach f,$(FLOORS),$(wildcard src/$(f)/*_test.c))
 FUZZERS := $(foreach f,$(FLOORS),$(wildcard src/$(f)/*_fuzz.c))
 BENCHES := $(foreach f,$(FLOORS),$(wildcard src/$(f)/*_bench.c))
@@ -54,7 +56,7 @@ GENERATED := $(BUILD)/gen/commands.inc
 .DELETE_ON_ERROR:
 .PHONY: all install unit tidy clean fuzz race sim sim-test bench soak command-fuzz check-libraries
 
-all: $(BUILD)/pando-server
+all: $(PROGRAMS)
 
 # One line that says what to install, instead of a compiler's page of errors.
 check-libraries: $(BUILD)/libraries.ok
@@ -62,8 +64,13 @@ $(BUILD)/libraries.ok: tools/check-libraries
 	@tools/check-libraries "$(CC)" "$(SAN)"
 	@mkdir -p $(@D) && touch $@
 
-$(BUILD)/pando-server: $(OBJECTS)
-	$(CC) $(LDFLAGS) -o $@ $(OBJECTS) $(LIBS)
+$(BUILD)/pando-server: $(LIBRARY) $(MAIN)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# What the programs beside the server are made of: no commands, no server.
+CHECK_LIBRARY := $(filter-out $(BUILD)/obj/cmd/% $(BUILD)/obj/server/% $(BUILD)/obj/repl/%,$(LIBRARY))
+$(BUILD)/pando-check-%: $(BUILD)/obj/check/check_%.o $(CHECK_LIBRARY)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/obj/%.o: src/%.c $(GENERATED) | $(BUILD)/libraries.ok
 	@mkdir -p $(@D)
@@ -127,9 +134,11 @@ sim-test: $(BUILD)/sim
 
 install: all
 	install -d "$(DESTDIR)$(PREFIX)/bin"
-	install -m 755 $(BUILD)/pando-server "$(DESTDIR)$(PREFIX)/bin/pando-server"
+	install -m 755 $(PROGRAMS) "$(DESTDIR)$(PREFIX)/bin"
 ifneq ($(REDIS_LINKS),no)
 	ln -sf pando-server "$(DESTDIR)$(PREFIX)/bin/redis-server"
+	ln -sf pando-check-rdb "$(DESTDIR)$(PREFIX)/bin/redis-check-rdb"
+	ln -sf pando-check-aof "$(DESTDIR)$(PREFIX)/bin/redis-check-aof"
 endif
 
 # Random commands to Debian's redis-server and to pando: replies, data, events, streams (tests/differential/command_fuzz.py).

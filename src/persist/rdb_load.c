@@ -83,12 +83,15 @@ static enum err read_key(struct rdb_load *load, uint8_t type)
     struct span name;
 
     /* Types that cannot be loaded are named before their bytes are touched. */
+    load->doing = "read-key";
     TRY(rdb_read_string(load->reader, &name));
     buf_clear(&load->key);
     buf_append_span(&load->key, name);
     if (load->key.ptr == NULL) buf_reserve(&load->key, 1);
     name = buf_span(&load->key);
     load->reader->key = name;
+    if (load->watch != NULL) load->watch->key(load->watch->context);
+    load->doing = "read-object-value";
     enum err err =
         value_rdb_read(load->reader, type,
                        &(struct value_target){name, load->deadline, &options->settings}, &entry);
@@ -98,6 +101,12 @@ static enum err read_key(struct rdb_load *load, uint8_t type)
     }
     if (err != OK) return err;
 
+    if (load->watch != NULL) {
+        load->watch->value(load->watch->context, load->deadline);
+        entry_free(entry);
+        key_is_done(load);
+        return OK;
+    }
     if (options->drop_expired && load->deadline != NO_DEADLINE &&
         load->deadline < options->now_ms) {
         note_expired(load, name);
@@ -170,6 +179,7 @@ static enum err read_aux(struct rdb_load *load)
     TRY(rdb_read_string(load->reader, &text));
     copy_text(name, sizeof name, text);
     TRY(rdb_read_string(load->reader, &text));
+    if (load->watch != NULL) load->watch->aux(load->watch->context, span_of_cstr(name), text);
     note_aux(load, span_of_cstr(name), text);
     return OK;
 }
@@ -207,6 +217,10 @@ static enum err select_db(struct rdb_load *load)
     uint64_t db = 0;
 
     TRY(rdb_read_length(load->reader, &db));
+    if (load->watch != NULL) {
+        load->watch->db(load->watch->context, db);
+        return OK;
+    }
     if (db >= (uint64_t)load->options->databases)
         return rdb_fail(load->reader, ERR_CORRUPT,
                         "Data file was created with a server configured to handle more than %d "
@@ -265,7 +279,9 @@ static enum err read_parts(struct rdb_load *load)
     uint8_t opcode = 0;
 
     for (;;) {
+        load->doing = "read-type";
         TRY(rdb_read_byte(load->reader, &opcode));
+        load->type = opcode;
         switch (opcode) {
         case RDB_OP_EOF: return OK;
         case RDB_OP_EXPIRETIME: TRY(read_deadline(load, true)); break;
@@ -300,6 +316,7 @@ static enum err read_all(struct rdb_load *load)
     outcome->is_rdb = true;
     TRY(read_parts(load));
     TRY(insert_ahead(load));
+    load->doing = "check-sum";
     TRY(rdb_read_end(load->reader, outcome->version, &summed));
     if (!summed && outcome->version >= 5)
         SAY(load, "RDB file was saved with checksum disabled: no check performed.");
@@ -327,6 +344,8 @@ enum err rdb_load_run(struct rdb_load *load)
 
     load->deadline = NO_DEADLINE;
     load->idle = load->frequency = -1;
+    load->doing = "start";
+    load->type = -1;
     load->fresh_clock = options->lfu
                             ? access_clock_of_frequency(options->now_ms, ACCESS_FREQUENCY_NEW)
                             : access_clock_of_idle(options->now_ms, 0);

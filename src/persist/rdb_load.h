@@ -10,7 +10,19 @@
  */
 #define RDB_LOAD_AHEAD 16
 
+/* For who only looks through a file (pando-check-rdb): every value is read and checked, none is kept. */
+struct rdb_watch {
+    void (*aux)(void *context, struct span name, struct span value);
+    void (*db)(void *context, uint64_t db);
+    void (*key)(void *context);                     /* its name is read */
+    void (*value)(void *context, int64_t deadline); /* and its value; NO_DEADLINE */
+    void *context;
+};
+
 struct rdb_load {
+    const struct rdb_watch *watch; /* NULL: the keys are wanted */
+    const char *doing;             /* what was read when it failed, in Redis' words */
+    int type;                      /* of the value or opcode being read, -1: none yet */
     const struct loader_options *options;
     struct rdb_reader *reader;
     struct loader_outcome *outcome;

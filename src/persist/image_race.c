@@ -1,5 +1,5 @@
 /* Threads around an image, for ThreadSanitizer: `make race`. Each round, from a seed: a store is
- * filled, an image made of it by its thread while the engine changes keys, savers write files and
+ * filled, an image made of it by its thread while the engine changes keys, reads and changes lists, savers write files and
  * some are aborted, now and then the image itself; a loader thread then reads the file back. A
  * complete file holds exactly what the store held. Prints the rounds done in argv[1] seconds. */
 #include "base/check.h"
@@ -10,6 +10,7 @@
 #include "persist/image.h"
 #include "persist/loader.h"
 #include "persist/rdb_file.h"
+#include "store/list.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 
 #define NOW_MS 1700000000000
 #define SAVERS 2
+#define LISTS  8
 static const struct hash_secret secret = {9, 10};
 
 struct party {
@@ -70,6 +72,38 @@ static void put(struct party *party, uint64_t number, size_t len)
     store_put_string(party->store, (int)(number % 3), &key, span_of(value, len), TTL_CLEAR,
                      NO_EVENT);
     mem_free(value);
+}
+
+/* Long enough to be leased, most of them, and packed between their ends. */
+static void push(struct party *party, uint64_t number, unsigned count)
+{
+    const struct value_settings *settings = store_settings(party->store);
+    char name[32], text[64];
+    size_t name_len = (size_t)snprintf(name, sizeof name, "list:%llu", (unsigned long long)number);
+    struct key key = store_key(party->store, span_of(name, name_len));
+    struct store_edit edit;
+
+    store_edit_open(party->store, 0, &key, TYPE_LIST, &edit);
+    for (unsigned i = 0; i < count; i++) {
+        size_t len = (size_t)snprintf(text, sizeof text, "element %u of list %s", i, name);
+        edit.entry = list_push(edit.entry, settings, QUICKLIST_TAIL, span_of(text, len));
+    }
+    store_edit_close(&edit, count, NO_EVENT);
+}
+
+static void read_list(struct party *party, uint64_t number)
+{
+    char name[32], scratch[NUM_INT64_CHARS];
+    size_t name_len = (size_t)snprintf(name, sizeof name, "list:%llu", (unsigned long long)number);
+    struct key key = store_key(party->store, span_of(name, name_len));
+    const struct entry *e = store_find(party->store, 0, &key, 0);
+    struct quicklist_walk walk;
+    size_t elements = 0;
+
+    for (bool more = list_walk_open(&walk, e, 0); more; more = quicklist_walk_next(&walk))
+        elements += quicklist_walk_text(&walk, scratch).len > 8;
+    quicklist_walk_close(&walk);
+    check(elements == list_count(e));
 }
 
 static size_t some_length(struct party *party)
@@ -138,6 +172,8 @@ static void make_image(struct party *party, uint64_t keys)
         enum image_walk walk = image_walk(image, budget);
         image_progress(image, &progress);
         put(party, random_below(party->random, keys * 2), some_length(party));
+        read_list(party, random_below(party->random, LISTS));
+        if (random_below(party->random, 8) == 0) push(party, random_below(party->random, LISTS), 3);
         if (walk == IMAGE_WALKED && image_state(image) != IMAGE_MAKING) break;
         if (walk == IMAGE_STOPPED) break;
         if (savers[1] != NULL && random_below(party->random, 20) == 0) {
@@ -166,10 +202,12 @@ static void round_of(uint64_t seed, const char *dir)
     party.store = store_new(16, &secret, NOW_MS);
     store_set_now(party.store, NOW_MS);
     for (uint64_t i = 0; i < keys; i++) put(&party, i, some_length(&party));
+    store_settings(party.store)->list_compress_depth = 1;
+    for (uint64_t i = 0; i < LISTS; i++) push(&party, i, 1 + (unsigned)random_below(&random, 9000));
     int before = threads();
     make_image(&party, keys);
     while (threads() > before) loop_turn(party.loop, 1000); /* what was aborted ends in its time */
-    if (party.complete > 0) load_back(&party, keys);
+    if (party.complete > 0) load_back(&party, keys + LISTS);
     store_free(party.store);
     worker_free(party.worker);
     loop_free(party.loop);

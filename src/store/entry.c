@@ -16,6 +16,7 @@ const char *entry_encoding_name(const struct entry *e)
         [ENC_BLOB] = "raw",
         [ENC_LISTPACK] = "listpack",
         [ENC_INTSET] = "intset",
+        [ENC_HASH_PACK] = "hashtable",
         [ENC_QUICKLIST] = "quicklist",
         [ENC_HASH_TABLE] = "hashtable",
         [ENC_SET_TABLE] = "hashtable",
@@ -177,7 +178,7 @@ struct entry *entry_new_inline(struct span key, int64_t deadline, enum value_typ
                                enum encoding encoding, size_t len, uint8_t **bytes)
 {
     uint8_t *payload;
-    check(encoding == ENC_LISTPACK || encoding == ENC_INTSET);
+    check(encoding > ENC_RAW && encoding < ENC_BLOB);
     check(len <= ENTRY_INLINE_BYTES_MAX);
     struct entry *e = entry_alloc((unsigned)type << 4 | encoding, key, deadline,
                                   inline_payload_bytes(len), &payload);

@@ -9,7 +9,7 @@
  * The payload depends on the encoding:
  *   ENC_INT              8 bytes, a signed integer in native order (unaligned)
  *   ENC_EMBSTR, ENC_RAW  a length (1 byte below 255; else 0xff and 4 bytes) and the bytes, inline
- *   ENC_LISTPACK, ENC_INTSET  the same: a small container is a string of bytes to its entry
+ *   ENC_LISTPACK, ENC_INTSET, ENC_HASH_PACK  the same: a small container is a string of bytes to its entry
  *   all others           a pointer (8 bytes, unaligned) to the value's own allocation (value.h)
  * Strings longer than ENTRY_INLINE_BYTES_MAX live in a struct blob (ENC_BLOB, reported as "raw");
  * containers that would be longer take their type's encoding behind a pointer, whatever the
@@ -47,6 +47,7 @@ enum encoding {                /* what OBJECT ENCODING says stands behind each *
                 ENC_RAW,       /* "raw", inline */
                 ENC_LISTPACK,  /* inline; "listpack", of a list "quicklist", of a set "hashtable" */
                 ENC_INTSET,    /* inline; "intset" */
+                ENC_HASH_PACK, /* inline; "hashtable": hash.h */
                 ENC_BLOB,      /* "raw", struct blob; from here on the payload is a pointer */
                 ENC_QUICKLIST, /* "quicklist": list.h */
                 ENC_HASH_TABLE, /* "hashtable": hash.h */
@@ -175,8 +176,13 @@ void entry_set_clock(struct entry *e, uint32_t clock);
 
 /* ---- for store/ only ------------------------------------------------------------------------ */
 
-/* The bytes of a small container, ENC_LISTPACK or ENC_INTSET. */
+/* The bytes of a small container: of an encoding between ENC_RAW and ENC_BLOB. */
 struct span entry_inline(const struct entry *e);
+/* Gives them another encoding of the same payload. */
+static inline void entry_set_inline_encoding(struct entry *e, enum encoding encoding)
+{
+    e->type_encoding = (uint8_t)((e->type_encoding & 0xf0) | encoding);
+}
 /* Makes them `len` bytes long, keeping the first ones; returns the entry, which moves where its size
  * class changes. */
 struct entry *entry_resize_inline(struct entry *e, size_t len, uint8_t **bytes);

@@ -18,7 +18,7 @@ static const struct string_table *fields_of(const struct entry *e)
 
 static bool is_small(const struct entry *e)
 {
-    return entry_encoding(e) == ENC_LISTPACK;
+    return entry_encoding(e) != ENC_HASH_TABLE;
 }
 
 static const uint8_t *listpack_of(const struct entry *e)
@@ -196,27 +196,32 @@ static struct entry *become_table(struct entry *e, const struct hash_secret *sec
     return entry_become_pointer(e, ENC_HASH_TABLE, hash);
 }
 
-/* Puts another value at `item`. NULL, having changed nothing, where the entry would be too long. */
+static size_t bytes_max(const struct entry *e)
+{
+    return entry_encoding(e) == ENC_LISTPACK ? ENTRY_INLINE_BYTES_MAX : HASH_PACK_BYTES_MAX;
+}
+
+/* Puts another value at `item`. NULL, having changed nothing, where that would be too long. */
 static struct entry *replace_small(struct entry *e, size_t item, struct span value)
 {
     uint8_t *lp = (uint8_t *)listpack_of(e);
     size_t old = listpack_item_size(lp, item), new = listpack_item_bytes(value);
     size_t bytes = listpack_bytes(lp) - old + new;
 
-    if (bytes > ENTRY_INLINE_BYTES_MAX) return NULL;
+    if (bytes > bytes_max(e)) return NULL;
     if (new > old) e = entry_resize_inline(e, bytes, &lp);
     listpack_replace(lp, item, value);
     if (new < old) e = entry_resize_inline(e, bytes, &lp);
     return e;
 }
 
-/* Adds a pair at the end. NULL, having changed nothing, where the entry would be too long. */
+/* Adds a pair at the end. NULL, having changed nothing, where that would be too long. */
 static struct entry *append_small(struct entry *e, struct span field, struct span value)
 {
     uint8_t *lp = (uint8_t *)listpack_of(e);
     size_t bytes = listpack_bytes(lp) + listpack_item_bytes(field) + listpack_item_bytes(value);
 
-    if (bytes > ENTRY_INLINE_BYTES_MAX) return NULL;
+    if (bytes > bytes_max(e)) return NULL;
     e = entry_resize_inline(e, bytes, &lp);
     listpack_append(lp, field);
     listpack_append(lp, value);
@@ -230,23 +235,36 @@ static struct entry *put_small(struct entry *e, struct span field, struct span v
     return item != 0 ? replace_small(e, item, value) : append_small(e, field, value);
 }
 
-static bool fits(struct span field, struct span value, const struct value_settings *settings)
+static bool is_long(struct span field, struct span value, const struct value_settings *settings)
 {
-    return field.len <= settings->hash_max_listpack_value &&
-           value.len <= settings->hash_max_listpack_value;
+    return field.len > settings->hash_max_listpack_value ||
+           value.len > settings->hash_max_listpack_value;
+}
+
+/* The form that so many fields ask for, of those behind the one that the hash has. */
+static enum encoding form_for(enum encoding form, uint64_t count,
+                              const struct value_settings *settings)
+{
+    if (form == ENC_LISTPACK && count > settings->hash_max_listpack_entries) form = ENC_HASH_PACK;
+    if (form == ENC_HASH_PACK && count > HASH_PACK_FIELDS_MAX) form = ENC_HASH_TABLE;
+    return form;
 }
 
 struct entry *hash_put(struct entry *e, struct span field, struct span value,
                        const struct value_settings *settings, bool *added)
 {
-    if (is_small(e) && fits(field, value, settings)) {
+    if (entry_encoding(e) == ENC_LISTPACK && is_long(field, value, settings))
+        entry_set_inline_encoding(e, ENC_HASH_PACK);
+    if (is_small(e)) {
         struct entry *changed = put_small(e, field, value, added);
         if (changed != NULL) {
-            bool is_short = hash_count(changed) <= settings->hash_max_listpack_entries;
-            return is_short ? changed : become_table(changed, &settings->secret);
+            enum encoding form = form_for(entry_encoding(changed), hash_count(changed), settings);
+            if (form == ENC_HASH_TABLE) return become_table(changed, &settings->secret);
+            entry_set_inline_encoding(changed, form);
+            return changed;
         }
+        e = become_table(e, &settings->secret);
     }
-    if (is_small(e)) e = become_table(e, &settings->secret);
     struct hash *hash = entry_pointer(e);
     string_table_put(&hash->fields, field, value, added);
     return e;
@@ -270,13 +288,12 @@ struct entry *hash_remove(struct entry *e, struct span field, bool *removed)
 struct entry *hash_new(struct span key, int64_t deadline, uint64_t count,
                        const struct value_settings *settings)
 {
+    enum encoding form = form_for(ENC_LISTPACK, count, settings);
     uint8_t *lp;
-    struct entry *e;
 
-    if (count > settings->hash_max_listpack_entries)
-        return entry_new_pointer(key, deadline, TYPE_HASH, ENC_HASH_TABLE,
-                                 new_table(&settings->secret));
-    e = entry_new_inline(key, deadline, TYPE_HASH, ENC_LISTPACK, LISTPACK_EMPTY_BYTES, &lp);
+    if (form == ENC_HASH_TABLE)
+        return entry_new_pointer(key, deadline, TYPE_HASH, form, new_table(&settings->secret));
+    struct entry *e = entry_new_inline(key, deadline, TYPE_HASH, form, LISTPACK_EMPTY_BYTES, &lp);
     listpack_init(lp);
     return e;
 }

@@ -2,12 +2,15 @@
  *
  *   ENC_LISTPACK    inline in the entry: field, value, field, value, in the order of their coming. Its
  *                   bytes are those of Redis' small hashes, so that DUMP gives the same.
+ *   ENC_HASH_PACK   the same bytes in a hash that Redis would have as a table: "hashtable" to the outside.
+ *                   A few fields with a long value among them take half of what a table takes.
  *   ENC_HASH_TABLE  a table of fields with their values as tails (ds/string_table.h), in no order
  *
- * A hash begins small. It becomes a table, once and for all, when a field or value is put that is longer
- * than hash-max-listpack-value, when it then has more fields than hash-max-listpack-entries (also by a
- * put that added none, as in Redis: the threshold may have been lowered), or when it would be longer than
- * an entry may be.
+ * A hash begins as a listpack. It is one no more, once and for all, when a field or value is put that is
+ * longer than hash-max-listpack-value, when it then has more fields than hash-max-listpack-entries (also
+ * by a put that added none, as in Redis: the threshold may have been lowered), or when it would be longer
+ * than an entry may be. Up to HASH_PACK_FIELDS_MAX fields and HASH_PACK_BYTES_MAX bytes it is a pack then;
+ * above either it becomes a table, for good.
  *
  * Readers give text in spans: they borrow from the hash until its next change, and from the struct
  * hash_pair that they filled: an integer of a listpack has its digits written there. */
@@ -21,6 +24,9 @@
 
 extern const struct value_ops hash_ops;
 extern const struct container_ops hash_container;
+
+#define HASH_PACK_FIELDS_MAX 64
+#define HASH_PACK_BYTES_MAX  4096
 
 /* ---- reading ------------------------------------------------------------------------------------ */
 
@@ -37,7 +43,7 @@ bool hash_get(const struct entry *e, struct span field, char digits[static NUM_I
 /* All pairs: begin with hash_walk(e). The hash must not change meanwhile. */
 struct hash_walk {
     const struct entry *entry;
-    size_t item;              /* listpack: the next field; 0 at the end */
+    size_t item;              /* inline: the next field; 0 at the end */
     struct table_place place; /* table */
 };
 struct hash_walk hash_walk(const struct entry *e);
@@ -63,7 +69,7 @@ struct entry *hash_remove(struct entry *e, struct span field, bool *removed);
 
 /* ---- RDB: value_rdb.c calls these ----------------------------------------------------------- */
 
-/* An empty hash, as a table where `count` fields ask for one. */
+/* An empty hash, in the form that `count` fields ask for. */
 struct entry *hash_new(struct span key, int64_t deadline, uint64_t count,
                        const struct value_settings *settings);
 

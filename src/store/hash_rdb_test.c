@@ -81,19 +81,28 @@ Test(hash_rdb, pairs_of_strings)
                 SPAN("\x01\x01"
                      "a\x01"
                      "1"),
-                ENC_HASH_TABLE, "a=1");
+                ENC_HASH_PACK, "a=1");
     expect_empty(RDB_TYPE_HASH, SPAN("\x00"));
-    settings.hash_max_listpack_entries = 0;
-    for (int small = 0; small < 2; small++) {
-        expect_refused(RDB_TYPE_HASH,
-                       SPAN("\x02\x01"
-                            "a\x01"
-                            "1\x01"
-                            "a\x01"
-                            "2"),
-                       TWICE);
-        settings = value_settings_default(settings.secret);
-    }
+}
+
+Test(hash_rdb, a_field_that_comes_twice_is_refused_in_every_form)
+{
+    struct span few = SPAN("\x02\x01"
+                           "a\x01"
+                           "1\x01"
+                           "a\x01"
+                           "2");
+    expect_refused(RDB_TYPE_HASH, few, TWICE);
+    settings.hash_max_listpack_value = 0;
+    expect_refused(RDB_TYPE_HASH, few, TWICE);
+    settings.hash_max_listpack_entries = 1;
+    expect_refused(RDB_TYPE_HASH,
+                   SPAN("\x40\x41\x01" /* of 65 fields, so it is a table from the start */
+                        "a\x01"
+                        "1\x01"
+                        "a\x01"
+                        "2"),
+                   TWICE);
 }
 
 Test(hash_rdb, what_is_only_claimed_takes_no_memory)
@@ -125,7 +134,7 @@ Test(hash_rdb, listpacks)
     char why[256], digits[NUM_INT64_CHARS];
     struct span value;
     cr_assert_eq(read_body(RDB_TYPE_HASH_LISTPACK, SPAN(LISTPACK), &e, why), OK);
-    cr_assert_eq(entry_encoding(e), ENC_HASH_TABLE, "more fields than the threshold of today");
+    cr_assert_eq(entry_encoding(e), ENC_HASH_PACK, "more fields than the threshold of today");
     cr_assert(hash_count(e) == 2 && hash_get(e, SPAN("zz"), digits, &value));
     cr_assert(span_equal(value, SPAN("12")));
     entry_free(e);
@@ -174,7 +183,7 @@ Test(hash_rdb, ziplists)
     struct entry *e = NULL;
     char why[256];
     cr_assert_eq(read_body(RDB_TYPE_HASH_ZIPLIST, body, &e, why), OK);
-    cr_assert_eq(entry_encoding(e), ENC_HASH_TABLE);
+    cr_assert_eq(entry_encoding(e), ENC_HASH_PACK);
     entry_free(e);
     expect_refused(RDB_TYPE_HASH_ZIPLIST,
                    SPAN("\x15\x15\x00\x00\x00\x12\x00\x00\x00\x04\x00\x00\x01"
@@ -199,7 +208,7 @@ Test(hash_rdb, zipmaps)
     struct entry *e = NULL;
     char why[256];
     cr_assert_eq(read_body(RDB_TYPE_HASH_ZIPMAP, body, &e, why), OK);
-    cr_assert_eq(entry_encoding(e), ENC_HASH_TABLE, "here lengths count");
+    cr_assert_eq(entry_encoding(e), ENC_HASH_PACK, "here lengths count");
     entry_free(e);
     expect_refused(RDB_TYPE_HASH_ZIPMAP,
                    SPAN("\x0c\x02\x01"
@@ -254,6 +263,7 @@ Test(hash_rdb, hashes_of_all_sizes_survive)
     expect_survival(hash_of(1, 1));
     expect_survival(hash_of(512, 64));
     expect_survival(hash_of(513, 8));
+    expect_survival(hash_of(3, 100));    /* a pack */
     expect_survival(hash_of(3, 300000)); /* values longer than a reader lends */
     expect_survival(hash_of(20000, 20));
 }

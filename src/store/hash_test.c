@@ -62,6 +62,16 @@ static void fill(unsigned count)
     cr_assert_eq(hash_count(hash), count);
 }
 
+/* Once a table, always a table. */
+static void make_table(void)
+{
+    static const char long_value[HASH_PACK_BYTES_MAX];
+    bool added;
+    hash = hash_put(hash, SPAN("long"), span_of(long_value, sizeof long_value), &settings, &added);
+    cr_assert(take("long"));
+    cr_assert_eq(entry_encoding(hash), ENC_HASH_TABLE);
+}
+
 static bool is_small(void)
 {
     if (entry_encoding(hash) != ENC_LISTPACK) return false;
@@ -99,9 +109,16 @@ Test(hashes, holds_what_is_put_while_it_is_small)
     cr_assert(is_small());
 }
 
-Test(hashes, holds_what_is_put_as_a_table)
+Test(hashes, holds_what_is_put_as_a_pack)
 {
     settings.hash_max_listpack_entries = 0;
+    expect_to_work();
+    cr_assert_eq(entry_encoding(hash), ENC_HASH_PACK);
+}
+
+Test(hashes, holds_what_is_put_as_a_table)
+{
+    make_table();
     expect_to_work();
     cr_assert_eq(entry_encoding(hash), ENC_HASH_TABLE);
 }
@@ -126,7 +143,7 @@ Test(hashes, becomes_a_table_at_the_field_that_is_one_too_many)
     cr_assert_eq(entry_encoding(hash), ENC_HASH_TABLE, "and stays one");
 }
 
-Test(hashes, becomes_a_table_at_a_text_that_is_too_long)
+Test(hashes, is_no_listpack_to_the_outside_once_a_text_is_too_long)
 {
     char text[66];
     memset(text, 'x', 64);
@@ -136,12 +153,47 @@ Test(hashes, becomes_a_table_at_a_text_that_is_too_long)
     cr_assert(is_small());
     text[64] = 'x', text[65] = '\0';
     put("a", text);
-    cr_assert_eq(entry_encoding(hash), ENC_HASH_TABLE);
+    cr_assert_eq(entry_encoding(hash), ENC_HASH_PACK);
+    cr_assert_str_eq(entry_encoding_name(hash), "hashtable");
     expect("a", text);
+    take("a");
+    cr_assert_eq(entry_encoding(hash), ENC_HASH_PACK, "and stays so");
     entry_free(hash);
     begin();
     put(text, "a");
+    cr_assert_eq(entry_encoding(hash), ENC_HASH_PACK);
+}
+
+Test(hashes, becomes_a_table_where_a_pack_would_be_too_large)
+{
+    settings.hash_max_listpack_entries = 2;
+    fill(HASH_PACK_FIELDS_MAX);
+    cr_assert_eq(entry_encoding(hash), ENC_HASH_PACK);
+    put("one more", "1");
     cr_assert_eq(entry_encoding(hash), ENC_HASH_TABLE);
+    entry_free(hash);
+
+    char value[1001];
+    memset(value, 'x', 1000);
+    value[1000] = '\0';
+    begin();
+    put("a", value), put("b", value), put("c", value), put("d", value);
+    cr_assert_eq(entry_encoding(hash), ENC_HASH_PACK);
+    put("e", "short");
+    cr_assert_eq(entry_encoding(hash), ENC_HASH_PACK);
+    put("e", value);
+    cr_assert_eq(entry_encoding(hash), ENC_HASH_TABLE);
+    expect("e", value);
+    expect("d", value);
+}
+
+Test(hashes, of_few_fields_with_a_long_value_take_one_allocation)
+{
+    char value[200] = "";
+    memset(value, 'x', sizeof value - 1);
+    put("id", "12345"), put("document", value);
+    cr_assert_eq(entry_memory(hash), mem_class(entry_bytes(hash)));
+    cr_assert_leq(entry_memory(hash), 256);
 }
 
 Test(hashes, obeys_a_threshold_that_was_lowered_at_the_next_put)
@@ -151,7 +203,7 @@ Test(hashes, obeys_a_threshold_that_was_lowered_at_the_next_put)
     take("f0");
     cr_assert(is_small());
     put("f1", "x");
-    cr_assert_eq(entry_encoding(hash), ENC_HASH_TABLE);
+    cr_assert_eq(entry_encoding(hash), ENC_HASH_PACK);
 }
 
 Test(hashes, is_no_longer_than_an_entry_may_be_whatever_the_thresholds)
@@ -283,7 +335,7 @@ Test(hashes, random_pairs_are_fair_while_it_is_small)
 
 Test(hashes, random_pairs_are_fair_as_a_table)
 {
-    settings.hash_max_listpack_entries = 0;
+    make_table();
     fill(40);
     expect_fair_choice(40);
 }
@@ -338,7 +390,6 @@ Test(hashes, has_the_digest_that_redis_gives_it)
 {
     put("b", "2"), put("a", "1");
     expect_digest("6c8f22b3bf510fdcfd6122dd0f908a80e88243bf");
-    settings.hash_max_listpack_entries = 0;
-    put("b", "2");
+    make_table();
     expect_digest("6c8f22b3bf510fdcfd6122dd0f908a80e88243bf");
 }

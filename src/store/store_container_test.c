@@ -114,12 +114,20 @@ Test(containers, an_edit_without_change_leaves_nothing_behind)
 
 Test(containers, the_last_element_takes_the_key_along)
 {
+    static const struct {
+        size_t value_bytes;
+        enum encoding encoding;
+    } forms[] = {{1, ENC_LISTPACK}, {100, ENC_HASH_PACK}, {10000, ENC_HASH_TABLE}};
+    static const char value[10000];
     bool removed;
-    for (int round = 0; round < 2; round++) {
-        if (round == 1) store_settings(f.store)->hash_max_listpack_entries = 0;
-        hset("h", "a", "1");
-        buf_clear(&f.told);
+
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         struct store_edit edit = open_hash("h");
+        edit_put(&edit, "a", span_of(value, forms[i].value_bytes));
+        cr_assert(close_as_set(&edit, 1));
+        cr_assert_eq(entry_encoding(hash_at("h")), forms[i].encoding);
+        buf_clear(&f.told);
+        edit = open_hash("h");
         edit.entry = hash_remove(edit.entry, SPAN("a"), &removed);
         cr_assert(removed);
         cr_assert_not(store_edit_close(&edit, 1, EVENT(EVENT_HASH, "hdel")));

@@ -298,6 +298,49 @@ int64_t deadlines_next(const struct deadlines *d)
     return next > d->wait_until_ms ? next : d->wait_until_ms;
 }
 
+/* ---- samples --------------------------------------------------------------------------------- */
+
+static size_t sample_spot(struct deadlines *d, struct spot spot, size_t max,
+                          const struct deadlines_sampler *sampler)
+{
+    struct hash_list *list = deadlines_list(d, spot);
+    size_t before = list->count, shown = 0;
+    for (; shown < max && shown < before && list->count > 0; shown++)
+        hash_list_sample(list, sampler->random, sampler->keep, sampler->context, &d->block_bytes);
+    d->items -= before - list->count;
+    deadlines_settle(d, spot);
+    return shown;
+}
+
+void deadlines_earliest(struct deadlines *d, size_t max, const struct deadlines_sampler *sampler)
+{
+    struct spot spot;
+    uint64_t from = 0;
+
+    for (size_t shown = 0; shown < max && deadlines_first_spot(d, from, &spot);) {
+        shown += sample_spot(d, spot, max - shown, sampler);
+        from = spot.start + 1;
+    }
+}
+
+void deadlines_sample(struct deadlines *d, size_t max, const struct deadlines_sampler *sampler)
+{
+    if (d->items == 0) return;
+    uint64_t at = random_below(sampler->random, d->items);
+    for (unsigned level = 0; level < LEVELS; level++) {
+        uint64_t occupied = d->levels[level] != NULL ? d->levels[level]->occupied : 0;
+        for (; occupied != 0; occupied &= occupied - 1) {
+            unsigned slot = (unsigned)__builtin_ctzll(occupied);
+            size_t count = d->levels[level]->slots[slot].count;
+            if (at < count) {
+                sample_spot(d, spot_of(d, level, slot), max, sampler);
+                return;
+            }
+            at -= count;
+        }
+    } /* the sweep holds it */
+}
+
 void deadlines_check(const struct deadlines *d)
 {
     size_t items = 0;

@@ -34,6 +34,7 @@
 #ifndef PANDO_DS_DEADLINES_H
 #define PANDO_DS_DEADLINES_H
 
+#include "base/random.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -90,6 +91,19 @@ size_t deadlines_sweep(struct deadlines *deadlines, size_t budget,
 /* When deadlines_advance has work next, Unix ms; INT64_MAX for never. After a DEADLINE_WAIT it is
  * at least 100 ms ahead of that call. While a sweep is under way it is a moment in the past. */
 int64_t deadlines_next(const struct deadlines *deadlines);
+
+/* For those who look for some key with a deadline: up to `max` items of the earliest slots, or of one slot,
+ * drawn by how much it holds. keep(context, hash) says whether the item stands for a key; else it is
+ * dropped. Called again and again it comes to all items of a slot. */
+struct deadlines_sampler {
+    bool (*keep)(void *context, uint64_t hash); /* may not change the wheel */
+    void *context;
+    struct random *random;
+};
+void deadlines_earliest(struct deadlines *deadlines, size_t max,
+                        const struct deadlines_sampler *sampler);
+void deadlines_sample(struct deadlines *deadlines, size_t max,
+                      const struct deadlines_sampler *sampler);
 
 size_t deadlines_live(const struct deadlines *deadlines);   /* keys with a deadline */
 size_t deadlines_items(const struct deadlines *deadlines);  /* items, stale ones included */

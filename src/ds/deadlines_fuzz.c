@@ -121,6 +121,21 @@ static int64_t plus(int64_t a, int64_t b)
     return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
 }
 
+static bool keep(void *context, uint64_t hash)
+{
+    int64_t deadline_ms;
+    return on_due(context, hash, NONE, &deadline_ms) == DEADLINE_LATER;
+}
+
+static void sample(struct model *model, size_t max, bool earliest)
+{
+    struct random random;
+    random_seed(&random, max);
+    struct deadlines_sampler sampler = {keep, model, &random};
+    if (earliest) deadlines_earliest(model->deadlines, max, &sampler);
+    else deadlines_sample(model->deadlines, max, &sampler);
+}
+
 static void step(struct model *model, const uint8_t op[3])
 {
     struct key *key = &model->keys[(op[0] >> 4 | (unsigned)op[1] << 4) % KEYS];
@@ -145,7 +160,10 @@ static void step(struct model *model, const uint8_t op[3])
         if (model->now_ms > 0) advance(model, model->now_ms - distance(op[1]), op[2]);
         break;
     case 12: advance(model, deadlines_next(model->deadlines), op[2]); break;
-    case 13: model->waits = op[1] & 1; break;
+    case 13:
+        if (op[2] & 1) model->waits = op[1] & 1;
+        else sample(model, op[1], op[2] & 2);
+        break;
     case 14: deadlines_sweep(model->deadlines, op[1], &model->owner); break;
     default: /* the same few keys nearer and nearer, further and further */
         for (unsigned i = 0; i < 256; i++)

@@ -373,3 +373,84 @@ Test(deadlines, a_sweep_alone_drops_what_is_stale)
     cr_assert_eq(deadlines_sweep(owner->deadlines, 100, &owner->calls), 0);
     free_owner(owner);
 }
+
+/* ---- samples ------------------------------------------------------------------------------------ */
+
+struct sampling {
+    struct owner *owner;
+    size_t seen[10000];
+    size_t shown;
+    int64_t latest_ms;
+};
+
+static bool keep(void *context, uint64_t hash)
+{
+    struct sampling *sampling = context;
+    uint64_t key = key_of(hash);
+    sampling->shown++;
+    if (!has(sampling->owner, key)) return false;
+    sampling->seen[key]++;
+    if (sampling->owner->deadline_ms[key] > sampling->latest_ms)
+        sampling->latest_ms = sampling->owner->deadline_ms[key];
+    return true;
+}
+
+Test(deadlines, samples_come_to_every_item)
+{
+    struct owner *owner = new_owner(10000);
+    struct random random;
+    random_seed(&random, 1);
+    for (size_t i = 0; i < 10000; i++) set(owner, i, START_MS + 1 + (int64_t)(i * i) * 100);
+    struct sampling *sampling = mem_zalloc(sizeof *sampling);
+    sampling->owner = owner;
+    struct deadlines_sampler sampler = {keep, sampling, &random};
+    for (int i = 0; i < 20000; i++) deadlines_sample(owner->deadlines, 5, &sampler);
+    cr_assert_geq(sampling->shown, 80000);
+    size_t missed = 0;
+    for (size_t i = 0; i < 10000; i++) missed += sampling->seen[i] == 0;
+    cr_assert_lt(missed, 200, "%zu", missed);
+    deadlines_check(owner->deadlines);
+    mem_free(sampling);
+    free_owner(owner);
+}
+
+Test(deadlines, samples_drop_what_is_stale)
+{
+    struct owner *owner = new_owner(10000);
+    struct random random;
+    random_seed(&random, 1);
+    for (size_t i = 0; i < 10000; i++) set(owner, i, START_MS + 100000);
+    for (size_t i = 0; i < 9999; i++) { /* the wheel is not told which */
+        deadlines_forget(owner->deadlines, 0, START_MS + 100000);
+        owner->deadline_ms[i] = NONE;
+    }
+    struct sampling *sampling = mem_zalloc(sizeof *sampling);
+    sampling->owner = owner;
+    struct deadlines_sampler sampler = {keep, sampling, &random};
+    for (int i = 0; i < 4000; i++) {
+        deadlines_sample(owner->deadlines, 16, &sampler);
+        deadlines_check(owner->deadlines);
+    }
+    cr_assert_lt(deadlines_items(owner->deadlines), 100);
+    cr_assert_gt(sampling->seen[9999], 0);
+    mem_free(sampling);
+    free_owner(owner);
+}
+
+Test(deadlines, the_earliest_come_from_the_first_slots)
+{
+    struct owner *owner = new_owner(10000);
+    struct random random;
+    random_seed(&random, 1);
+    for (size_t i = 0; i < 10000; i++) set(owner, i, START_MS + 1 + (int64_t)i * 60000);
+    struct sampling *sampling = mem_zalloc(sizeof *sampling);
+    sampling->owner = owner;
+    struct deadlines_sampler sampler = {keep, sampling, &random};
+    deadlines_earliest(owner->deadlines, 10, &sampler);
+    cr_assert_eq(sampling->shown, 10);
+    cr_assert_leq(sampling->latest_ms, START_MS + 30 * 60000);
+    deadlines_earliest(owner->deadlines, 20000, &sampler);
+    cr_assert_gt(sampling->shown, 100);
+    mem_free(sampling);
+    free_owner(owner);
+}

@@ -93,6 +93,43 @@ bool hash_list_drop_recent(struct hash_list *list, uint64_t hash, size_t *bytes)
     return true;
 }
 
+/* The block to sample from, with the one before it. Mostly the second one, which then goes to the end: it
+ * is full as a rule, while the newest stays where pushes expect it. */
+static struct hash_block *sampled_block(struct hash_list *list, struct random *random,
+                                        struct hash_block **before)
+{
+    struct hash_block *head = list->head, *block = head->next;
+    *before = NULL;
+    if (block == NULL || random_below(random, list->count) < head->count) return head;
+    *before = head;
+    if (block == list->tail) return block;
+    *before = list->tail;
+    head->next = block->next;
+    block->next = NULL;
+    list->tail->next = block;
+    list->tail = block;
+    return block;
+}
+
+void hash_list_sample(struct hash_list *list, struct random *random,
+                      bool (*keep)(void *context, uint64_t hash), void *context, size_t *bytes)
+{
+    struct hash_block *before, *block = sampled_block(list, random, &before);
+    uint32_t at = (uint32_t)random_below(random, block->count);
+    if (keep(context, block->hashes[at])) return;
+    block->hashes[at] = block->hashes[--block->count];
+    list->count--;
+    if (block->count > 0) return;
+    if (before == NULL) {
+        block_drop(list, bytes);
+        return;
+    }
+    before->next = block->next;
+    if (list->tail == block) list->tail = before;
+    *bytes -= block_bytes(block->size);
+    mem_free(block);
+}
+
 void hash_list_check(const struct hash_list *list)
 {
     size_t count = 0;

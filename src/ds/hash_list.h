@@ -6,6 +6,7 @@
 #ifndef PANDO_DS_HASH_LIST_H
 #define PANDO_DS_HASH_LIST_H
 
+#include "base/random.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,6 +42,12 @@ void hash_list_splice(struct hash_list *into, struct hash_list *from);
 /* Whether `hash` is among the newest few; the second form takes it out. */
 bool hash_list_is_recent(const struct hash_list *list, uint64_t hash);
 bool hash_list_drop_recent(struct hash_list *list, uint64_t hash, size_t *bytes);
+
+/* Shows a hash of a block to keep(context, hash), and one of another block the next time, so that all come
+ * up in turn; takes it out where it is not to be kept. The order in the list changes. The list must not
+ * be empty. */
+void hash_list_sample(struct hash_list *list, struct random *random,
+                      bool (*keep)(void *context, uint64_t hash), void *context, size_t *bytes);
 
 void hash_list_check(const struct hash_list *list);
 

@@ -11,6 +11,18 @@
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
+void *spool_alloc(struct spool_room *room, size_t bytes)
+{
+    if (room != NULL) spool_room_add_memory(room, bytes);
+    return mem_alloc(bytes);
+}
+
+void spool_dispose(struct spool_room *room, void *ptr, size_t bytes)
+{
+    mem_free(ptr);
+    if (room != NULL) spool_room_sub_memory(room, bytes);
+}
+
 bool block_let_go(struct spool *spool, struct block *block)
 {
     if (--block->refs > 0) return false;
@@ -20,12 +32,13 @@ bool block_let_go(struct spool *spool, struct block *block)
 
 void block_unref(struct spool *spool, struct block *block)
 {
-    if (block_let_go(spool, block)) mem_free(block);
+    if (block_let_go(spool, block))
+        spool_dispose(spool->room, block, sizeof *block + spool->block_bytes);
 }
 
 static struct block *ring_add(struct spool *spool)
 {
-    struct block *block = mem_alloc(sizeof *block + spool->block_bytes);
+    struct block *block = spool_alloc(spool->room, sizeof *block + spool->block_bytes);
 
     if (spool->ring_count == spool->ring_cap) {
         size_t cap = spool->ring_cap == 0 ? 16 : spool->ring_cap * 2;

@@ -127,8 +127,11 @@ static void write_work(void *context)
 {
     struct write_job *job = context;
     struct spool *spool = job->spool;
+    struct spool_room *room = spool->room;
+    size_t block_size = sizeof(struct block) + spool->block_bytes;
     int error, freed = 0;
 
+    if (room != NULL) spool_room_hold(room); /* it is needed after the spool */
     error = prepare(job);
     if (error == 0) error = write_blocks(job, spool->disk.fd);
     if (error != 0 && job->took) spool_room_give(spool->room, job->bytes);
@@ -149,7 +152,8 @@ static void write_work(void *context)
     disk_released(spool);
     if (spool->worker != NULL) disk_spill(spool);
     spool_unref_unlock(spool);
-    for (int i = 0; i < freed; i++) mem_free(job->blocks[i]);
+    for (int i = 0; i < freed; i++) spool_dispose(room, job->blocks[i], block_size);
+    spool_room_drop(room);
     mem_free(job);
 }
 
@@ -349,8 +353,10 @@ static uint64_t cold_bytes(const struct spool *spool, uint64_t start, bool *from
 
 static void free_fetch(struct fetch *fetch)
 {
-    fetch->spool->memory -= sizeof *fetch + fetch->len;
-    mem_free(fetch);
+    size_t bytes = sizeof *fetch + fetch->len;
+
+    fetch->spool->memory -= bytes;
+    spool_dispose(fetch->spool->room, fetch, bytes);
 }
 
 static void fetch_work(void *context)
@@ -398,7 +404,7 @@ static struct fetch *fetch_at(struct spool_cursor *cursor, uint64_t start)
     bool from_store;
     uint64_t left = cold_bytes(spool, start, &from_store);
     size_t len = left < FETCH_BYTES ? (size_t)left : FETCH_BYTES;
-    struct fetch *fetch = mem_alloc(sizeof *fetch + len);
+    struct fetch *fetch = spool_alloc(spool->room, sizeof *fetch + len);
 
     *fetch = (struct fetch){
         .spool = spool, .cursor = cursor, .start = start, .len = len, .from_store = from_store};

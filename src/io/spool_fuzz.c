@@ -186,6 +186,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check(spool_head(spool) + options.block_bytes > needed(&model));
         check(spool_disk(spool) <= options.file_wrap);
         check(spool_disk(spool) == spool_room_used(model.room));
+        check(spool_memory(spool) == spool_room_memory(model.room));
     }
     for (int i = 0; i < CURSORS_MAX; i++) spool_close(model.cursors[i]);
     spool_free(spool);

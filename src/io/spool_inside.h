@@ -120,6 +120,9 @@ static inline void spool_unlock(const struct spool *spool)
 
 /* spool.c; with the lock held. */
 bool block_let_go(struct spool *spool, struct block *block); /* true: the caller frees it */
+/* Allocates and frees what the shared room counts as memory; the lock is not needed. */
+void *spool_alloc(struct spool_room *room, size_t bytes);
+void spool_dispose(struct spool_room *room, void *ptr, size_t bytes);
 void block_unref(struct spool *spool, struct block *block);
 void ring_drop_first(struct spool *spool);
 void spool_collect(struct spool *spool, int blocks_max);

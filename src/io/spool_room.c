@@ -8,6 +8,7 @@
 struct spool_room {
     atomic_int refs;
     _Atomic uint64_t bytes_max, used;
+    _Atomic size_t memory;
 };
 
 struct spool_room *spool_room_new(uint64_t bytes_max)
@@ -27,7 +28,7 @@ void spool_room_hold(struct spool_room *room)
 void spool_room_drop(struct spool_room *room)
 {
     if (room == NULL || --room->refs > 0) return;
-    check(room->used == 0);
+    check(room->used == 0 && room->memory == 0);
     mem_free(room);
 }
 
@@ -61,6 +62,21 @@ void spool_room_give(struct spool_room *room, uint64_t bytes)
     uint64_t before = atomic_fetch_sub(&room->used, bytes);
 
     check(before >= bytes);
+}
+
+void spool_room_add_memory(struct spool_room *room, size_t bytes)
+{
+    room->memory += bytes;
+}
+
+void spool_room_sub_memory(struct spool_room *room, size_t bytes)
+{
+    room->memory -= bytes;
+}
+
+size_t spool_room_memory(const struct spool_room *room)
+{
+    return room->memory;
 }
 
 uint64_t spool_room_left(const struct spool_room *room)

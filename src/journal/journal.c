@@ -406,9 +406,14 @@ uint64_t journal_backlog_len(const struct journal *journal)
 
 size_t journal_memory(const struct journal *journal)
 {
-    size_t tail = journal->tail.cap;
+    size_t tail = journal_tail_memory(journal);
 
     return journal->spool != NULL ? spool_memory(journal->spool) + tail : tail;
+}
+
+size_t journal_tail_memory(const struct journal *journal)
+{
+    return journal->tail.cap;
 }
 
 uint64_t journal_disk(const struct journal *journal)

@@ -125,7 +125,8 @@ uint64_t journal_backlog_first_byte(const struct journal *journal);
 /* Where memory begins: bytes from journal_first on stand on disk, in the spool's file or in segments. */
 uint64_t journal_memory_first(const struct journal *journal);
 uint64_t journal_backlog_len(const struct journal *journal);
-size_t journal_memory(const struct journal *journal); /* tail and overhead included */
+size_t journal_memory(const struct journal *journal);      /* tail and overhead included */
+size_t journal_tail_memory(const struct journal *journal); /* what of it is in no spool */
 uint64_t journal_disk(const struct journal *journal);
 /* Seconds that the oldest held byte is old: how long a replica may be away. */
 int64_t journal_held_seconds(const struct journal *journal);

@@ -108,6 +108,9 @@ struct image_progress {
 };
 void image_progress(const struct image *image, struct image_progress *out);
 
+/* What one that is being made takes beside its spools, about: the buffers of walker and encoder. */
+#define IMAGE_WORKING_MEMORY (768 * 1024)
+
 /* The RDB bytes, from offset 0. Readers open and close through the image, so that it knows when it
  * may be freed. */
 struct spool *image_spool(const struct image *image);

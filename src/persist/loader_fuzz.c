@@ -40,7 +40,7 @@ static void feed(void *context, const void *ptr, size_t len)
 static void release(void *context, const struct entry *entry)
 {
     (void)context;
-    snapshot_release_lease(entry);
+    snapshot_release_lease(entry, NULL);
 }
 
 static struct buf save(struct store *store)

@@ -193,7 +193,7 @@ static void write_rdb(void *context, const void *ptr, size_t len)
 static void release_lease(void *context, const struct entry *entry)
 {
     (void)context;
-    snapshot_release_lease(entry);
+    snapshot_release_lease(entry, NULL);
 }
 
 /* False with `error` set where the file is not complete. */

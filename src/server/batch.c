@@ -79,7 +79,6 @@ size_t batch_consume(struct session *session, struct span bytes)
     size_t done = 0;
 
     for (bool more = true; more && done < bytes.len;) {
-        server_update_memory(server);
         bool authenticated = session->flags & SESSION_AUTHENTICATED;
         struct request_limits limits = {.bulk_bytes_max = server->limits.bulk_bytes_max,
                                         .authenticated = authenticated};

@@ -13,6 +13,7 @@ static const char *const kind_names[LATENCY_KINDS] = {
     [LATENCY_FAST_COMMAND] = "fast-command",
     [LATENCY_EXPIRE_CYCLE] = "expire-cycle",
     [LATENCY_EVICTION] = "eviction-cycle",
+    [LATENCY_EVICTION_DEL] = "eviction-del",
     [LATENCY_AOF_WRITE] = "aof-write",
     [LATENCY_AOF_PENDING] = "aof-write-pending-fsync",
     [LATENCY_AOF_FSYNC] = "aof-fsync-always",
@@ -208,6 +209,8 @@ static const char *const advice[LATENCY_KINDS] = {
     [LATENCY_EVICTION] =
         "Eviction had to free much at once: set lazyfree-lazy-eviction to yes, or give maxmemory "
         "more room.",
+    [LATENCY_EVICTION_DEL] = "Evicting a single key took long: set lazyfree-lazy-eviction to yes, "
+                             "and keep values small.",
     [LATENCY_SNAPSHOT_WALK] =
         "A slice of a running snapshot took long, which single big values do: keep values small.",
     [LATENCY_SLOW_WRITERS] =

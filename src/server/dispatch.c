@@ -9,6 +9,7 @@
 #include "server/aof.h"
 #include "server/blocked_keys.h"
 #include "server/config.h"
+#include "server/eviction.h"
 #include "server/latency.h"
 #include "server/monitor.h"
 #include "server/network.h"
@@ -137,8 +138,9 @@ static enum err refusal(struct session *session, const struct parsed *request)
         return ERR_TEXT;
     if (!(session->flags & SESSION_AUTHENTICATED) && !(command->flags & CMD_NO_AUTH))
         return ERR_NO_AUTH;
-    if (server->over_maxmemory && !from_primary &&
-        (has_flag(session, command, CMD_DENYOOM) || adds_to_queue(session, command)))
+    if (server->config->maxmemory != 0 && !from_primary &&
+        (has_flag(session, command, CMD_DENYOOM) || adds_to_queue(session, command)) &&
+        !eviction_make_room(server))
         return ERR_OOM;
     if (!from_primary && (writes_data || command->run == cmd_ping)) {
         if (persistence_refuses_writes(server) && !server_is_replica(server))

@@ -5,6 +5,7 @@
 #include "io/clock.h"
 #include "server/aof.h"
 #include "server/config.h"
+#include "server/eviction.h"
 #include "server/info_inside.h"
 #include "server/latency.h"
 #include "server/life.h"
@@ -138,7 +139,9 @@ static void stats_section(struct server *server, struct buf *out)
     const struct server_stats *s = &server->stats;
     const struct store_stats *store = store_stats(server->store);
     const struct primary_stats *primary = primary_stats(server->replication->primary);
+    int64_t exceeded_ms, exceeded_now_ms;
 
+    eviction_exceeded_ms(server, &exceeded_ms, &exceeded_now_ms);
     buf_printf(out,
                "total_connections_received:%llu\r\ntotal_commands_processed:%llu\r\ninstantaneous_"
                "ops_per_sec:%lld\r\n"
@@ -162,8 +165,9 @@ static void stats_section(struct server *server, struct buf *out)
         "expired_time_cap_reached_count:%llu\r\nexpire_cycle_cpu_milliseconds:%llu\r\nevicted_keys:"
         "%"
         "llu\r\n"
-        "evicted_clients:%llu\r\ntotal_eviction_exceeded_time:0\r\ncurrent_eviction_exceeded_time:"
-        "0\r\n"
+        "evicted_clients:%llu\r\ntotal_eviction_exceeded_time:%lld\r\ncurrent_eviction_exceeded_"
+        "time:"
+        "%lld\r\n"
         "keyspace_hits:%llu\r\nkeyspace_misses:%llu\r\npubsub_channels:%zu\r\npubsub_patterns:%"
         "zu\r\n"
         "pubsubshard_channels:%zu\r\nlatest_fork_usec:0\r\ntotal_forks:0\r\nmigrate_cached_sockets:"
@@ -177,6 +181,7 @@ static void stats_section(struct server *server, struct buf *out)
         (unsigned long long)primary->sync_partial_err, (unsigned long long)store->expired_keys,
         (unsigned long long)s->expire_slices_cut, (unsigned long long)store->expire_cycle_us / 1000,
         (unsigned long long)store->evicted_keys, (unsigned long long)s->evicted_clients,
+        (long long)exceeded_ms, (long long)exceeded_now_ms,
         (unsigned long long)store->keyspace_hits, (unsigned long long)store->keyspace_misses,
         pubsub_channel_count(server), pubsub_pattern_count(server), pubsub_shard_count(server),
         server->migrate_links.count);

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "io/file.h"
 #include "server/config.h"
+#include "server/eviction.h"
 #include "server/pubsub.h"
 #include "server/replication.h"
 
@@ -121,7 +122,7 @@ void info_memory_section(struct server *server, struct buf *out)
         "mem_clients_slaves:%zu\r\nmem_clients_normal:%zu\r\nmem_cluster_links:0\r\nmem_aof_buffer:"
         "0\r\nmem_allocator:%s\r\n"
         "active_defrag_running:0\r\nlazyfree_pending_objects:%llu\r\nlazyfreed_objects:%llu\r\n",
-        figures.log, figures.log, figures.log + figures.replicas, figures.replicas,
+        eviction_not_counted(server), figures.log, figures.log + figures.replicas, figures.replicas,
         figures.sessions, mem_allocator_name(),
         (unsigned long long)store_lazyfree_pending(server->store),
         (unsigned long long)store_stats(server->store)->lazyfreed_objects);

@@ -258,6 +258,14 @@ void persistence_drop_image(struct server *server, struct image *image)
     image_release(image);
 }
 
+int persistence_images(const struct server *server)
+{
+    int count = 0;
+
+    for (int i = 0; i < SNAPSHOTS_MAX; i++) count += server->persistence->running[i].image != NULL;
+    return count;
+}
+
 /* How many keys rdb-key-save-delay lets the walker take now; a positive delay is per key, -N is 1 us every N keys. */
 static size_t keys_allowed(struct server *server, struct running *running)
 {

@@ -27,6 +27,7 @@ bool persistence_save_base(struct server *server, const char *dir, const char *n
 /* Puts what a loader built in place of the data: databases, functions, figures. */
 void persistence_take_data(struct server *server, struct loader_outcome *outcome);
 void persistence_drop_image(struct server *server, struct image *image);
+int persistence_images(const struct server *server); /* under way */
 
 /* Before each wait: a slice of walking. Returns the microseconds until it wants to go on: 0 at once, -1 not at all. */
 int64_t persistence_walk(struct server *server);

@@ -27,6 +27,7 @@ struct replication_image { /* a snapshot that is being made or sent for replicas
 
 struct peer { /* a session that is a replica, or said REPLCONF */
     struct session *session;
+    struct peer *next, *prev; /* replication->peers */
     struct spool_cursor *log; /* its place in the journal; NULL until pinned */
     uint64_t feed_upto;       /* the log may go to it up to here */
     struct replication_image *image;
@@ -53,6 +54,7 @@ struct replication {
     struct apply *apply;
     struct repl_actions actions, running; /* being collected; being carried out */
     bool in_run;
+    struct peer *peers;
     struct replication_image images[REPLICATION_IMAGES_MAX];
     uint32_t begun[REPLICATION_IMAGES_MAX],
         refused[REPLICATION_IMAGES_MAX]; /* to be told after the list */
@@ -88,6 +90,8 @@ int replication_count_acked(struct server *server, uint64_t offset);
 void replication_request_acks(struct server *server);
 void replication_session_closed(struct session *session);
 size_t replication_pinned_bytes(const struct session *session);
+/* What waits in the output buffers of replicas; the log is not among it. */
+size_t replication_output_memory(const struct server *server);
 /* What a dump that was loaded at start said of the log. */
 void replication_restored(struct server *server, const char *id, int64_t offset, int stream_db);
 /* Writes image or log to a replica's socket; true when it waits for the socket. May close the session. */

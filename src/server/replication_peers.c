@@ -22,11 +22,15 @@ struct session *peers_find(struct server *server, uint64_t id)
 
 static struct peer *session_peer(struct session *session)
 {
-    if (session->peer == NULL) {
-        session->peer = mem_zalloc(sizeof *session->peer);
-        session->peer->session = session;
-    }
-    return session->peer;
+    struct replication *replication = session->server->replication;
+
+    if (session->peer != NULL) return session->peer;
+    struct peer *peer = mem_zalloc(sizeof *peer);
+    *peer = (struct peer){.session = session, .next = replication->peers};
+    if (peer->next != NULL) peer->next->prev = peer;
+    replication->peers = peer;
+    session->peer = peer;
+    return peer;
 }
 
 static void close_log(struct peer *peer)
@@ -106,6 +110,9 @@ void replication_session_closed(struct session *session)
     close_log(peer);
     close_image(peer);
     session->peer = NULL;
+    if (peer->prev != NULL) peer->prev->next = peer->next;
+    else replication->peers = peer->next;
+    if (peer->next != NULL) peer->next->prev = peer->prev;
     mem_free(peer);
     primary_peer_gone(replication->primary, session->id, "the connection was closed",
                       replication_mono_ms(session->server), &replication->actions);
@@ -119,6 +126,15 @@ size_t replication_pinned_bytes(const struct session *session)
     if (peer == NULL || peer->log == NULL) return 0;
     uint64_t end = journal_end(session->server->journal), at = spool_position(peer->log);
     return end > at ? (size_t)(end - at) : 0;
+}
+
+size_t replication_output_memory(const struct server *server)
+{
+    size_t bytes = 0;
+
+    for (const struct peer *peer = server->replication->peers; peer != NULL; peer = peer->next)
+        if (peer->session->flags & SESSION_REPLICA) bytes += peer->session->out.cap;
+    return bytes;
 }
 
 /* ---- writing ---------------------------------------------------------------------------------- */

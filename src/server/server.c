@@ -9,6 +9,7 @@
 #include "server/blocking.h"
 #include "server/cmd_config.h"
 #include "server/dispatch.h"
+#include "server/eviction.h"
 #include "server/folder.h"
 #include "server/latency.h"
 #include "server/life.h"
@@ -110,17 +111,6 @@ void server_update_policy(struct server *server)
     server->unit.open = !is_replica && journal_active(server->journal);
 }
 
-void server_update_memory(struct server *server)
-{
-    uint64_t maxmemory = server->config->maxmemory;
-
-    server->over_maxmemory = false;
-    if (maxmemory == 0 || (server_is_replica(server) && server->config->replica_ignore_maxmemory))
-        return;
-    size_t used = mem_used(), log = journal_memory(server->journal);
-    server->over_maxmemory = (used > log ? used - log : 0) > maxmemory;
-}
-
 void server_reset_stats(struct server *server)
 {
     struct store_stats *store = store_stats(server->store);
@@ -135,6 +125,7 @@ void server_reset_stats(struct server *server)
     *primary_stats(server->replication->primary) = (struct primary_stats){0};
     latency_reset_errors(server);
     persistence_reset_figures(server);
+    server->exceeded = (struct exceeded){.since_us = server->exceeded.since_us};
     struct slowdown *slowdown = &server->replication->slowdown;
     slowdown->commands = slowdown->times = slowdown->total_us = 0;
 }
@@ -254,6 +245,7 @@ static int64_t before_wait(void *context)
     int64_t wait_us = -1;
 
     wait_us = sooner(wait_us, expire_slice(server));
+    wait_us = sooner(wait_us, eviction_slice(server));
     wait_us = sooner(wait_us, persistence_walk(server));
     wait_us = sooner(wait_us, aof_load_slice(server));
     if (server->blocked_count > 0) {

@@ -5,7 +5,7 @@
  *
  *   loop turn:  after_wait  clock once, store_set_now
  *               callbacks   accept, read -> batch -> dispatch -> store, timers (cron), link to our primary
- *               before_wait expiry slice, snapshot slices, unblocked sessions, journal_publish, feed replicas,
+ *               before_wait expiry and eviction slices, snapshot slices, unblocked sessions, journal_publish, feed replicas,
  *                           write replies, free closed sessions */
 #ifndef PANDO_SERVER_SERVER_H
 #define PANDO_SERVER_SERVER_H
@@ -81,6 +81,11 @@ struct pause {
     bool behind;   /* the AOF's files are behind by more than memory holds: aof.c */
 };
 
+struct exceeded {     /* memory over maxmemory: eviction.c */
+    int64_t since_us; /* 0: it is not */
+    int64_t total_us; /* of times that ended */
+};
+
 struct shutdown {
     bool pending; /* waiting for replicas */
     int64_t until_ms;
@@ -152,7 +157,7 @@ struct server {
     struct pause pause;
     struct shutdown shutdown;
     int exit_code;
-    bool over_maxmemory; /* as of the batch that runs */
+    struct exceeded exceeded;
     bool restart;        /* DEBUG RESTART: main executes the program anew */
     const char *pidfile; /* NULL: none was written */
     int oom_score_base;  /* what the process was started with */
@@ -173,8 +178,6 @@ bool server_is_replica(const struct server *server);
 /* Recomputes what depends on role, pause and configuration: store policy, unit.open, limits. */
 void server_update_policy(struct server *server);
 bool server_writes_paused(const struct server *server);
-/* Compares memory with maxmemory: once per batch. What replication holds does not count. */
-void server_update_memory(struct server *server);
 void server_reset_stats(struct server *server);
 bool server_uses_lfu(const struct server *server); /* maxmemory-policy */
 bool server_uses_lru(const struct server *server);

@@ -3,8 +3,10 @@
 #include "base/check.h"
 #include "base/mem.h"
 
-/* What keyspace_locate_deadline looks for: no name, which the length tells, since no key has it. */
-#define NO_NAME SIZE_MAX
+/* What is looked for without a name, which the length tells, since no key has such a one: any entry with
+ * the hash, or one with a deadline. */
+#define NO_NAME          SIZE_MAX
+#define NO_NAME_DEADLINE (SIZE_MAX - 1)
 
 static uint64_t hash_of_entry(const void *context, const void *item)
 {
@@ -16,8 +18,11 @@ static uint64_t hash_of_entry(const void *context, const void *item)
 static bool entry_matches(const void *context, const void *item, const void *key)
 {
     const struct key *wanted = key;
-    if (__builtin_expect(wanted->name.len == NO_NAME, 0))
-        return entry_deadline(item) != NO_DEADLINE && hash_of_entry(context, item) == wanted->hash;
+    if (__builtin_expect(wanted->name.len >= NO_NAME_DEADLINE, 0)) {
+        if (wanted->name.len == NO_NAME_DEADLINE && entry_deadline(item) == NO_DEADLINE)
+            return false;
+        return hash_of_entry(context, item) == wanted->hash;
+    }
     return span_equal(entry_key(item), wanted->name);
 }
 
@@ -65,6 +70,8 @@ void keyspace_drop(struct keyspace *keyspace)
     check(keyspace->observer == NULL);
     table_free(keyspace->table, free_item);
     deadlines_free(keyspace->deadlines);
+    if (keyspace->leaving != NULL)
+        __atomic_fetch_sub(keyspace->leaving, keyspace->leaving_bytes, __ATOMIC_RELEASE);
     mem_free(keyspace);
 }
 
@@ -122,9 +129,15 @@ struct table_place keyspace_locate(const struct keyspace *keyspace, const struct
     return table_locate(keyspace->table, key->hash, key);
 }
 
-struct table_place keyspace_locate_deadline(const struct keyspace *keyspace, uint64_t hash)
+struct table_place keyspace_locate_hash(const struct keyspace *keyspace, uint64_t hash)
 {
     struct key wanted = {{NULL, NO_NAME}, hash};
+    return keyspace_locate(keyspace, &wanted);
+}
+
+struct table_place keyspace_locate_deadline(const struct keyspace *keyspace, uint64_t hash)
+{
+    struct key wanted = {{NULL, NO_NAME_DEADLINE}, hash};
     return keyspace_locate(keyspace, &wanted);
 }
 

@@ -34,6 +34,8 @@ struct keyspace {
     size_t expires;           /* entries with a deadline */
     __int128 deadline_sum_ms; /* over those: avg_ttl */
     uint32_t holders;         /* the store and each snapshot that walks it; the last one frees */
+    uint64_t *leaving;        /* what counts the bytes below, where it is not data any more */
+    uint64_t leaving_bytes;   /* about what is freed with it */
     void *observer;           /* a snapshot's, while one walks this keyspace; else NULL */
     void (*after_split)(void *observer, size_t from, size_t to);
     void (*before_merge)(void *observer, size_t from, size_t to);
@@ -79,6 +81,8 @@ struct entry *keyspace_take_due_at(struct keyspace *keyspace, struct table_place
 /* An entry's deadline changed in place (NO_DEADLINE: had or has none). */
 void keyspace_note_deadline(struct keyspace *keyspace, uint64_t hash, int64_t before,
                             int64_t after);
+/* An entry with this hash, for those who kept no name. */
+struct table_place keyspace_locate_hash(const struct keyspace *keyspace, uint64_t hash);
 /* An entry with this hash and a deadline, for the deadline wheel, which knows no names. Of several (64
  * bits agree by chance only) one is found; the others expire when somebody meets them. */
 struct table_place keyspace_locate_deadline(const struct keyspace *keyspace, uint64_t hash);

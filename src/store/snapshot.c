@@ -217,9 +217,9 @@ const struct snapshot_figures *snapshot_figures(const struct snapshot *snapshot)
     return &snapshot->figures;
 }
 
-void snapshot_release_lease(const struct entry *copied_entry)
+void snapshot_release_lease(const struct entry *copied_entry, uint64_t *leaving)
 {
-    value_drop(entry_encoding(copied_entry), entry_pointer(copied_entry));
+    value_drop_leased(entry_encoding(copied_entry), entry_pointer(copied_entry), leaving);
 }
 
 /* ---- walking -------------------------------------------------------------------------------- */

@@ -97,6 +97,10 @@ struct store_stats *store_stats(struct store *store);
 struct value_settings *store_settings(struct store *store);
 /* Keys handed to the reclaimer and not freed yet: lazyfree_pending_objects. */
 uint64_t store_lazyfree_pending(const struct store *store);
+/* Bytes, about, that are no data any more and not free yet: on their way to the reclaimer, leased by a
+ * snapshot, or databases of before that one still walks. */
+uint64_t store_leaving_bytes(const struct store *store);
+uint64_t *store_leaving(struct store *store); /* for snapshot_release_lease */
 /* Frees a value that stands in no entry, in the reclaimer's thread where it is work. NULL is fine. */
 void store_free_value(struct store *store, enum encoding encoding, void *value);
 void store_set_now(struct store *store, int64_t now_ms);

@@ -166,7 +166,7 @@ static void edit_own_value(struct store_edit *edit)
     enum encoding encoding = entry_encoding(e);
     void *leased = entry_pointer(e), *copy = value_ops(encoding)->copy(leased);
     memcpy((uint8_t *)entry_payload(e), &copy, sizeof(copy));
-    value_drop(encoding, leased);
+    value_give_up(encoding, leased, &edit->store->leaving_bytes);
     snapshot_count_lease_copied(edit->store);
 }
 

@@ -2,6 +2,7 @@
 #ifndef PANDO_STORE_STORE_INTERNAL_H
 #define PANDO_STORE_STORE_INTERNAL_H
 
+#include "store/eviction.h"
 #include "store/snapshot.h"
 #include "store/store.h"
 #include "store/value.h"
@@ -21,6 +22,8 @@ struct store {
     void (*reclaim)(void *context, void (*free_it)(void *), void *it);
     void *reclaim_context;
     uint64_t lazyfree_pending; /* atomic: the reclaimer's thread counts down */
+    uint64_t leaving_bytes;    /* likewise */
+    struct eviction eviction;
 
     int64_t next_due_ms; /* no deadline wheel has anything to do earlier */
     bool expiry_waits;   /* but for what was due and might not be deleted */

@@ -1,9 +1,11 @@
 /* For tests and the fuzzer: a store beside a toy model of it (store_toy.h), driven by the same random
- * choices. What expiry removes the model learns from the store's events, and checks that the key was due.
+ * choices. What expiry and eviction remove the model learns from the store's events, and checks that the key
+ * was due, or that it might go.
  * world_step() does one random thing to both. */
 #ifndef PANDO_STORE_STORE_MODEL_H
 #define PANDO_STORE_STORE_MODEL_H
 
+#include "store/eviction.h"
 #include "store/store_toy.h"
 
 struct world {
@@ -12,13 +14,15 @@ struct world {
     struct witness witnesses[SNAPSHOTS_MAX];
     struct choices choices;
     int64_t now_ms;
-    size_t expired, effects; /* events and effects seen */
-    const char *broken;      /* what an observer found wrong; NULL while all is well */
+    size_t expired, evicted, effects; /* events and effects seen */
+    bool evicts_volatile;             /* only keys with a deadline may be evicted now */
+    const char *broken;               /* what an observer found wrong; NULL while all is well */
 };
 
 static inline bool witness_start(struct world *world, struct witness *witness)
 {
     struct snapshot_sink sink = {witness_append, witness};
+    witness->store = world->store;
     witness->snapshot = snapshot_start(world->store, &sink);
     if (witness->snapshot == NULL) return false;
     model_copy(&witness->promised, &world->model);
@@ -31,10 +35,17 @@ static inline bool witness_start(struct world *world, struct witness *witness)
 static inline void world_on_event(void *context, int db, struct event event, struct span name)
 {
     struct world *world = context;
-    if (event.class != EVENT_EXPIRED) return;
+    if (event.class != EVENT_EXPIRED && event.class != EVENT_EVICTED) return;
     struct model_slot *slot = &world->model.slots[db][model_id(name)];
+    if (slot->value == NULL) world->broken = "a key went that was not there";
+    if (event.class == EVENT_EVICTED) {
+        world->evicted++;
+        if (world->evicts_volatile && slot->deadline == NO_DEADLINE)
+            world->broken = "a key without a deadline was evicted";
+        model_put(&world->model, db, model_id(name), NULL, NO_DEADLINE);
+        return;
+    }
     world->expired++;
-    if (slot->value == NULL) world->broken = "a key expired that was not there";
     if (slot->deadline == NO_DEADLINE || slot->deadline >= world->now_ms)
         world->broken = "a key expired before its time";
     model_put(&world->model, db, model_id(name), NULL, NO_DEADLINE);
@@ -67,6 +78,7 @@ static inline void world_start(struct world *world, struct choices choices)
 static inline void world_end(struct world *world)
 {
     for (int i = 0; i < SNAPSHOTS_MAX; i++) witness_end(&world->witnesses[i]);
+    check(store_leaving_bytes(world->store) == 0);
     model_release(&world->model);
     store_free(world->store);
 }
@@ -258,6 +270,27 @@ static inline void step_replace_all(struct world *world)
     store_replace_all(world->store, fresh);
 }
 
+static inline void step_evict(struct world *world)
+{
+    struct eviction_rule rule = {
+        .order = (enum eviction_order)choose(&world->choices, 4),
+        .volatile_only = choose(&world->choices, 2) == 0,
+        .samples = 1 + (unsigned)choose(&world->choices, 10),
+    };
+    bool any = false;
+    if (rule.order == EVICT_NEAREST_DEADLINE) rule.volatile_only = true;
+    for (int db = 0; db < MODEL_DATABASES; db++)
+        for (int id = 0; id < MODEL_KEYS; id++) {
+            const struct model_slot *slot = &world->model.slots[db][id];
+            any |= slot->value != NULL && (!rule.volatile_only || slot->deadline != NO_DEADLINE);
+        }
+    size_t evicted = world->evicted;
+    world->evicts_volatile = rule.volatile_only;
+    enum evicted what = store_evict(world->store, &rule);
+    if ((what == EVICTED_NOTHING) == any) world->broken = "eviction saw other keys";
+    if (world->evicted - evicted != (what == EVICTED_ONE)) world->broken = "evictions miscounted";
+}
+
 /* Many keys come or go at once, so that the tables grow and shrink. */
 static inline void step_burst(struct world *world)
 {
@@ -349,7 +382,8 @@ static inline void world_step(struct world *world)
     else if (what < 33) step_move(world, &spot);
     else if (what < 37) step_find(world, &spot);
     else if (what < 39) step_put_entry(world, &spot);
-    else if (what < 41) step_would_wait(world, &spot);
+    else if (what < 40) step_would_wait(world, &spot);
+    else if (what < 41) step_evict(world);
     else if (what < 43) step_burst(world);
     else if (what < 47) step_time(world);
     else if (what < 60) step_snapshot(world);

@@ -9,6 +9,8 @@
 struct rubbish {
     uint64_t *pending; /* the store's count; it outlives what is on its way */
     uint64_t objects;  /* counted in it */
+    uint64_t *leaving; /* likewise, bytes of values; a keyspace counts its own */
+    uint64_t bytes;
     struct keyspace *keyspace;
     enum encoding encoding;
     void *value;
@@ -19,6 +21,7 @@ static void free_rubbish(void *it)
     struct rubbish *rubbish = it;
     if (rubbish->keyspace != NULL) keyspace_drop(rubbish->keyspace);
     else value_drop(rubbish->encoding, rubbish->value);
+    __atomic_fetch_sub(rubbish->leaving, rubbish->bytes, __ATOMIC_RELEASE);
     __atomic_fetch_sub(rubbish->pending, rubbish->objects, __ATOMIC_RELEASE);
     mem_free(rubbish);
 }
@@ -28,6 +31,8 @@ static void hand_over(struct store *store, struct rubbish what)
     struct rubbish *rubbish = mem_alloc(sizeof(*rubbish));
     *rubbish = what;
     rubbish->pending = &store->lazyfree_pending;
+    rubbish->leaving = &store->leaving_bytes;
+    __atomic_fetch_add(&store->leaving_bytes, rubbish->bytes, __ATOMIC_RELAXED);
     __atomic_fetch_add(&store->lazyfree_pending, rubbish->objects, __ATOMIC_RELAXED);
     store->reclaim(store->reclaim_context, free_rubbish, rubbish);
 }
@@ -48,17 +53,48 @@ uint64_t store_lazyfree_pending(const struct store *store)
 /* Returns whether it went to the reclaimer. */
 static bool free_value(struct store *store, enum encoding encoding, void *value)
 {
-    if (store->reclaim != NULL && value_ops(encoding)->effort(value) > VALUE_EFFORT_LAZY) {
-        hand_over(store, (struct rubbish){.objects = 1, .encoding = encoding, .value = value});
+    /* One that a snapshot holds is not freed here. */
+    if (store->reclaim != NULL && !value_shared(value) &&
+        value_ops(encoding)->effort(value) > VALUE_EFFORT_LAZY) {
+        hand_over(store, (struct rubbish){.objects = 1,
+                                          .bytes = value_bytes(encoding, value),
+                                          .encoding = encoding,
+                                          .value = value});
         return true;
     }
-    value_drop(encoding, value);
+    value_give_up(encoding, value, &store->leaving_bytes);
     return false;
 }
 
 void store_free_value(struct store *store, enum encoding encoding, void *value)
 {
     if (value != NULL) free_value(store, encoding, value);
+}
+
+uint64_t store_leaving_bytes(const struct store *store)
+{
+    return __atomic_load_n(&store->leaving_bytes, __ATOMIC_ACQUIRE);
+}
+
+uint64_t *store_leaving(struct store *store)
+{
+    return &store->leaving_bytes;
+}
+
+/* From here on a keyspace that was replaced is no data any more, however long a snapshot or the
+ * reclaimer still needs. Its share of what is in use goes by its keys. */
+static void note_leaving(struct store *store, struct keyspace *keyspace)
+{
+    size_t keys = keyspace_count(keyspace), all = keys;
+    if (keyspace->leaving != NULL) return;
+    for (int db = 0; db < store->databases; db++) {
+        if (keyspace_of(store, db) == keyspace) return; /* a snapshot of it has ended */
+        all += keyspace_count(keyspace_of(store, db));
+    }
+    keyspace->leaving = &store->leaving_bytes;
+    keyspace->leaving_bytes =
+        all == 0 ? 0 : (uint64_t)((double)mem_used() * (double)keys / (double)all);
+    __atomic_fetch_add(&store->leaving_bytes, keyspace->leaving_bytes, __ATOMIC_RELAXED);
 }
 
 void store_free_entry(struct store *store, struct entry *entry, bool lazy)
@@ -73,6 +109,7 @@ void store_drop_keyspace(struct store *store, struct keyspace *keyspace, bool la
 {
     size_t keys = keyspace_count(keyspace);
     bool last = keyspace->holders == 1;
+    if (!last || keys > KEYSPACE_KEYS_AT_ONCE) note_leaving(store, keyspace);
     if (last && store->reclaim != NULL && keys > 0 && (lazy || keys > KEYSPACE_KEYS_AT_ONCE)) {
         if (lazy) store->stats.lazyfreed_objects += keys;
         hand_over(store, (struct rubbish){.objects = keys, .keyspace = keyspace});

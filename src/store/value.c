@@ -62,9 +62,34 @@ void value_hold(void *value)
     __atomic_fetch_add((uint32_t *)value, 1, __ATOMIC_RELAXED);
 }
 
+uint64_t value_bytes(enum encoding encoding, const void *value)
+{
+    const struct value_ops *ops = value_ops(encoding);
+    return ops->weight(value) + 24 * ops->effort(value);
+}
+
 void value_drop(enum encoding encoding, void *value)
 {
+    value_drop_leased(encoding, value, NULL);
+}
+
+void value_drop_leased(enum encoding encoding, void *value, uint64_t *leaving)
+{
     uint32_t before = __atomic_fetch_sub((uint32_t *)value, 1, __ATOMIC_ACQ_REL);
-    check(before > 0);
-    if (before == 1) value_ops(encoding)->free(value);
+    check((before & ~VALUE_GIVEN_UP) > 0);
+    if ((before & ~VALUE_GIVEN_UP) > 1) return;
+    uint64_t bytes = before & VALUE_GIVEN_UP ? value_bytes(encoding, value) : 0;
+    value_ops(encoding)->free(value);
+    check(bytes == 0 || leaving != NULL);
+    if (bytes > 0) __atomic_fetch_sub(leaving, bytes, __ATOMIC_RELEASE);
+}
+
+void value_give_up(enum encoding encoding, void *value, uint64_t *leaving)
+{
+    if (value_shared(value)) {
+        /* Counted before it is marked, so that nobody takes off what was not added. */
+        __atomic_fetch_add(leaving, value_bytes(encoding, value), __ATOMIC_RELAXED);
+        __atomic_fetch_or((uint32_t *)value, VALUE_GIVEN_UP, __ATOMIC_RELEASE);
+    }
+    value_drop_leased(encoding, value, leaving);
 }

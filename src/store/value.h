@@ -80,8 +80,19 @@ static inline bool value_shared(const void *value)
     return __atomic_load_n((const uint32_t *)value, __ATOMIC_ACQUIRE) != 1;
 }
 void value_hold(void *value); /* engine thread only: invariant 2 */
+/* What freeing a value gives back, about, in constant time. */
+uint64_t value_bytes(enum encoding encoding, const void *value);
 /* Any thread. The last holder frees. */
 void value_drop(enum encoding encoding, void *value);
+/* A value that its entry gives up is no data any more, but in memory for as long as somebody else holds it:
+ * then its bytes are added to *leaving, and whoever frees it in the end takes them off again. For that
+ * the count of holders has a mark, its high bit, which no value in an entry has.
+ *
+ * value_give_up drops the entry's hold, engine thread only; value_drop_leased the hold of a snapshot, any
+ * thread, with the same `leaving` (NULL: nothing can have been given up meanwhile). */
+#define VALUE_GIVEN_UP (1u << 31)
+void value_give_up(enum encoding encoding, void *value, uint64_t *leaving);
+void value_drop_leased(enum encoding encoding, void *value, uint64_t *leaving);
 
 /* ---- by type: containers ------------------------------------------------------------------------ */
 

@@ -189,11 +189,11 @@ class FakeReplica(Connection):
         line = self.next_line()
         assert line.startswith(b"$"), line
         if line.startswith(b"$EOF:"):
-            mark, data = line[5:], b""
+            mark, data = line[5:], bytearray()
             while not data.endswith(mark):
                 data += self.file.read1(1 << 16) or self._ended()
             self.diskless = True
-            return data[:-40]
+            return bytes(data[:-40])
         self.diskless = False
         return self.read_bytes(int(line[1:]))
 

@@ -276,7 +276,7 @@ static void expect_recorded(const struct snapshot_record *record, struct figure 
     rdb_writer_init(&writer, true, false);
     if (record->body_bytes > 0) value_rdb_write_flat(&writer, copied, snapshot_record_body(record));
     else value_rdb_write(&writer, copied);
-    if (record->leased) snapshot_release_lease(copied);
+    if (record->leased) snapshot_release_lease(copied, store_leaving(f.store));
     rdb_reader_init_span(&reader, buf_span(&writer.out));
     cr_assert_eq(value_rdb_read(&reader, value_rdb_type(copied), &target, &read), OK);
     struct figure found = figure_of(read);

@@ -233,10 +233,10 @@ enum err cmd_bitop(struct call *call)
         TRY(call_find(call, i, TYPE_STRING, &entry));
         if (entry != NULL && entry_string_len(entry) > len) len = entry_string_len(entry);
     }
+    struct key key = call_key(call, 2);
     if (len == 0) {
-        call_remove(call, 2, REMOVE_NOW, EVENT(EVENT_GENERIC, "del"));
+        store_vacate(call->store, call->db, &key);
     } else {
-        struct key key = call_key(call, 2);
         store_put_result(call->store, call->db, &key, combine(call, operation, len),
                          EVENT(EVENT_STRING, "set"));
     }

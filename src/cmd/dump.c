@@ -126,8 +126,7 @@ enum err cmd_restore(struct call *call)
     if (deadline_ms != NO_DEADLINE && deadline_ms <= call->now_ms &&
         !keeps_expired) { /* past already: only the old one goes */
         entry_free(entry);
-        if (restore.replace &&
-            store_remove(call->store, call->db, &key, REMOVE_NOW, EVENT(EVENT_GENERIC, "del"))) {
+        if (restore.replace && store_vacate(call->store, call->db, &key)) {
             struct span argv[] = {SPAN("DEL"), call->argv[1]};
             call_effect(call, 2, argv);
         }

@@ -16,15 +16,14 @@ struct listing {
     struct call *call;
     const struct span *pattern; /* NULL: all */
     const struct span *type;    /* NULL: any; a word that no type has matches nothing */
+    bool deletes;               /* what is past its deadline: SCAN does, KEYS does not */
     int64_t count;
     struct buf expired; /* names found past their deadline: u32 length, bytes */
 };
 
-static bool wanted(const struct listing *listing, const struct entry *entry)
+static bool has_type(const struct listing *listing, const struct entry *entry)
 {
-    if (listing->type != NULL && !span_is(*listing->type, value_type_name(entry_type(entry))))
-        return false;
-    return listing->pattern == NULL || glob_match(*listing->pattern, entry_key(entry), false);
+    return listing->type == NULL || span_is(*listing->type, value_type_name(entry_type(entry)));
 }
 
 static void note_expired(struct listing *listing, const struct entry *entry)
@@ -42,11 +41,12 @@ static void list_entry(void *context, void *item)
     struct listing *listing = context;
     const struct entry *entry = item;
 
-    if (!wanted(listing, entry)) return;
-    if (is_past(listing->call, entry)) {
-        note_expired(listing, entry);
+    if (listing->pattern != NULL && !glob_match(*listing->pattern, entry_key(entry), false)) return;
+    if (is_past(listing->call, entry)) { /* also where it is of another type */
+        if (listing->deletes) note_expired(listing, entry);
         return;
     }
+    if (!has_type(listing, entry)) return;
     reply_bulk(listing->call->reply, entry_key(entry));
     listing->count++;
 }
@@ -55,13 +55,14 @@ static void list_entry(void *context, void *item)
 static void delete_expired(struct listing *listing)
 {
     struct call *call = listing->call;
+    unsigned looks = listing->type == NULL ? FIND_WRITE : 0; /* who asks for a type misses a key */
 
     for (size_t at = 0; at < listing->expired.len;) {
         uint32_t len;
         memcpy(&len, listing->expired.ptr + at, sizeof len);
         struct key key =
             store_key(call->store, span_of(listing->expired.ptr + at + sizeof len, len));
-        store_find(call->store, call->db, &key, FIND_WRITE);
+        store_find(call->store, call->db, &key, looks);
         at += sizeof len + len;
     }
     buf_release(&listing->expired);
@@ -76,7 +77,6 @@ enum err cmd_keys(struct call *call)
 
     for (size_t i = 0; i < table_buckets(table); i++) table_visit(table, i, list_entry, &listing);
     reply_settle(call->reply, position, REPLY_ARRAY, listing.count);
-    delete_expired(&listing);
     return OK;
 }
 
@@ -180,7 +180,8 @@ static uint64_t scan_keys(struct scan *scan, uint64_t cursor)
 
 enum err cmd_scan(struct call *call)
 {
-    struct key_scan keys = {.scan = {.call = call, .context = &keys}, .listing = {.call = call}};
+    struct key_scan keys = {.scan = {.call = call, .context = &keys},
+                            .listing = {.call = call, .deletes = true}};
 
     TRY(scan_parse_cursor(call, 1, &keys.scan.cursor));
     TRY(scan_parse_options(call, 2, &keys.scan));

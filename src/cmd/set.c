@@ -106,8 +106,11 @@ enum err cmd_smove(struct call *call)
     struct store_edit edit;
     bool there, added, removed;
 
-    TRY(call_find_write(call, 1, TYPE_SET, &source));
-    if (source == NULL) {
+    enum err err = call_find_write(call, 1, TYPE_SET, &source);
+    if (err != OK || source == NULL) {
+        /* Redis has looked at both by now: what has expired at the destination is gone. */
+        TRY(call_find_write(call, 2, TYPE_ANY, &destination));
+        TRY(err);
         reply_int64(call->reply, 0);
         return OK;
     }

@@ -247,9 +247,8 @@ static enum err store_result(struct call *call, operation *operate, const char *
     if (output.count > 0) {
         store_put_result(call->store, call->db, &key, output.set, EVENT(EVENT_SET, event));
     } else {
-        bool lazy = store_policy(call->store)->lazy_server_del;
         entry_free(output.set);
-        call_remove(call, 1, lazy ? REMOVE_LAZY : REMOVE_NOW, EVENT(EVENT_GENERIC, "del"));
+        store_vacate(call->store, call->db, &key);
     }
     reply_int64(call->reply, output.count);
     return OK;

@@ -250,9 +250,7 @@ static void store_results(struct call *call, const struct options *options,
     struct stored stored = {NULL, settings};
 
     if (count == 0) {
-        bool lazy = store_policy(call->store)->lazy_server_del;
-        call_remove(call, options->destination, lazy ? REMOVE_LAZY : REMOVE_NOW,
-                    EVENT(EVENT_GENERIC, "del"));
+        store_vacate(call->store, call->db, &key);
         return;
     }
     stored.list = list_container.empty(key.name, settings);

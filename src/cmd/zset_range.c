@@ -269,7 +269,7 @@ void zset_store_draft(struct call *call, int index, struct zset_draft *draft, co
     struct key key = call_key(call, index);
 
     if (count == 0) {
-        call_remove(call, index, REMOVE_NOW, EVENT(EVENT_GENERIC, "del"));
+        store_vacate(call->store, call->db, &key);
         zset_draft_release(draft);
     } else {
         struct entry *made =

@@ -159,7 +159,7 @@ void store_edit_string(struct store *store, int db, const struct key *key, size_
                        string_edit *edit, void *context, struct event event);
 /* Puts a value built elsewhere (RESTORE, COPY). Takes ownership of `entry`, whose key must be
  * `key`. The access clock is that of a fresh key. "new" is emitted also where it replaces another
- * (tried: COPY and RESTORE with REPLACE, RENAME). */
+ * (tried: COPY and RESTORE with REPLACE, RENAME), of which nobody asks whether it had expired. */
 void store_put_entry(struct store *store, int db, const struct key *key, struct entry *entry,
                      struct event event);
 /* The same for what a command computed (SUNIONSTORE, SORT with STORE, BITOP): it overwrites as
@@ -199,6 +199,9 @@ enum removal {
  * absent. */
 bool store_remove(struct store *store, int db, const struct key *key, enum removal how,
                   struct event event);
+/* Makes room for a result that turned out empty, and for what RESTORE was to REPLACE: the same with the
+ * event "del", whether or not the key is past its deadline (tried). */
+bool store_vacate(struct store *store, int db, const struct key *key);
 /* deadline may be NO_DEADLINE. The key must be there (store_find FIND_WRITE). */
 void store_set_deadline(struct store *store, int db, const struct key *key, int64_t deadline_ms,
                         struct event event);

@@ -14,13 +14,15 @@ struct door {
     bool seen;                /* there is an entry, and it counts: not expired and hidden */
 };
 
-static struct door door_open(struct store *store, int db, const struct key *key)
+/* `find_flags`: FIND_WRITE, or FIND_EXPIRED where a key past its deadline is like any other. */
+static struct door door_open_for(struct store *store, int db, const struct key *key,
+                                 unsigned find_flags)
 {
     struct door door = {.store = store, .keyspace = keyspace_of(store, db), .db = db, .key = key};
     door.place = keyspace_locate(door.keyspace, key);
     if (door.place.bucket != NULL) {
         door.entry = table_at(door.place);
-        enum fate fate = store_fate(store, door.entry, FIND_WRITE);
+        enum fate fate = store_fate(store, door.entry, find_flags);
         door.seen = fate == FATE_SEEN;
         if (__builtin_expect(fate == FATE_DELETE, 0)) {
             store_expire(store, db, door.place, false);
@@ -30,6 +32,11 @@ static struct door door_open(struct store *store, int db, const struct key *key)
     }
     take_bucket(door.keyspace, door.place.index);
     return door;
+}
+
+static struct door door_open(struct store *store, int db, const struct key *key)
+{
+    return door_open_for(store, db, key, FIND_WRITE);
 }
 
 /* Tells what happened to a key that is now there, or not any more. */
@@ -243,7 +250,7 @@ static void put_entry(struct store *store, int db, const struct key *key, struct
                       bool overwrites, struct event event)
 {
     check(span_equal(entry_key(entry), key->name));
-    struct door door = door_open(store, db, key);
+    struct door door = door_open_for(store, db, key, overwrites ? FIND_WRITE : FIND_EXPIRED);
     bool is_new = !door.seen || !overwrites;
     entry_set_clock(entry, overwrites ? door_clock(&door) : store_clock_now(store));
     door_place(&door, entry);
@@ -263,16 +270,27 @@ void store_put_result(struct store *store, int db, const struct key *key, struct
     put_entry(store, db, key, entry, true, event);
 }
 
+static bool remove_seen(const struct door *door, bool lazy, struct event event)
+{
+    if (!door->seen) return false;
+    struct entry *old = keyspace_take_at(door->keyspace, door->place);
+    store_note_due(door->store, entry_deadline(old), NO_DEADLINE);
+    store_free_entry(door->store, old, lazy);
+    door_close(door, false, 1, event);
+    return true;
+}
+
 bool store_remove(struct store *store, int db, const struct key *key, enum removal how,
                   struct event event)
 {
     struct door door = door_open(store, db, key);
-    if (!door.seen) return false;
-    struct entry *old = keyspace_take_at(door.keyspace, door.place);
-    store_note_due(store, entry_deadline(old), NO_DEADLINE);
-    store_free_entry(store, old, how == REMOVE_LAZY);
-    door_close(&door, false, 1, event);
-    return true;
+    return remove_seen(&door, how == REMOVE_LAZY, event);
+}
+
+bool store_vacate(struct store *store, int db, const struct key *key)
+{
+    struct door door = door_open_for(store, db, key, FIND_EXPIRED);
+    return remove_seen(&door, store->policy.lazy_server_del, EVENT(EVENT_GENERIC, "del"));
 }
 
 void store_set_deadline(struct store *store, int db, const struct key *key, int64_t deadline_ms,

@@ -4,8 +4,8 @@ A run is a row of epochs. Each begins with empty databases, in RESP2 or RESP3, w
 random (families may name some), and sends its commands down one connection to each server, in batches.
 Between batches stand checks: of the replies; of the data, by DEBUG DIGEST, of both servers and of two
 replicas of pando, one of them a Redis 7.0.15; of keyspace events and of what goes to the replicas; of the
-count of changes; now and then some values change places (each server restores what the other has dumped),
-or pando writes its data to a file and reads it again.
+count of changes. Now and then a key expires, unseen until somebody looks; some values change places (each
+server restores what the other has dumped); or pando reads again what it has written into its files.
 
 A difference ends the run. It is made small by leaving out commands as long as there is one, and is
 printed as a script, which `make command-fuzz REPLAY=file` runs again."""
@@ -22,19 +22,16 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     __package__ = "differential"
 
-from harness.compare import differences, digest, keyspace, wait_in_sync, wait_linked  # noqa: E402
-from harness.resp import Connection, ReplyError, WireError  # noqa: E402
-from harness.servers import Servers  # noqa: E402
+from harness.resp import ReplyError, WireError  # noqa: E402
 
-from .compare import agree, show, sort_deep  # noqa: E402
-from .random_commands import CONFIG, Generator, is_unstable, measure  # noqa: E402
+from .compare import agree, show  # noqa: E402
+from .fuzz_rig import CHECK, EXCHANGE, EXPIRE, LOADAOF, RELOAD, Rig  # noqa: E402
+from .random_commands import Generator, is_unstable, measure  # noqa: E402
 from .script import split_arguments  # noqa: E402
-from .taps import Taps  # noqa: E402
 
 BATCH = 200          # commands in one write
 EPOCH = 10000        # commands from one FLUSHALL to the next
 CHECK_EVERY = 1000   # commands between looks at the data
-CHECK, EXCHANGE, RELOAD = b"!check", b"!exchange", b"!reload"  # steps that are no commands
 
 
 @dataclass
@@ -48,60 +45,6 @@ class Epoch:
 class Difference:
     index: int  # of the command in its epoch
     text: str
-
-
-class Rig:
-    """The servers: an oracle; pando with a replica of either kind."""
-
-    def __init__(self):
-        self.start()
-
-    def start(self):
-        self.servers = Servers()
-        self.oracle, self.pando = self.servers.oracle(), self.servers.pando()
-        self.replicas = [self.servers.pando(name="replica"), self.servers.oracle(name="redis-replica")]
-        for replica in self.replicas:
-            replica.replicate(self.pando)
-        wait_linked(*self.replicas)
-        self.taps = Taps(self.oracle, self.pando)
-
-    def stop(self):
-        self.taps.close()
-        complaints = self.servers.finish()
-        self.servers.remove()
-        return complaints
-
-    def restart(self):
-        for server in self.servers.all:
-            server.expect_crash = True
-        self.stop()
-        self.start()
-
-    @property
-    def primaries(self):
-        return self.oracle, self.pando
-
-    def known(self):
-        """Names of the commands that pando has."""
-        return {bytes(name).upper() for name in self.pando.call("COMMAND", "LIST")}
-
-    def settings(self, source):
-        """A choice of thresholds, of the directives that pando has."""
-        chosen = {name: source.choice(values) for name, values in sorted(CONFIG.items())}
-        return {name: value for name, value in chosen.items() if self.pando.call("CONFIG", "GET", name)}
-
-    def begin(self, epoch):
-        for server in self.servers.all:
-            for name, value in epoch.config.items():
-                server.call("CONFIG", "SET", name, value)
-        for server in self.primaries:
-            server.call("FLUSHALL")
-            server.call("SELECT", 0)
-        self.taps.begin()
-        connections = [Connection(server.target, timeout=20) for server in self.primaries]
-        for connection in connections:
-            connection.do("HELLO", epoch.protocol)
-        return connections
 
 
 class Player:
@@ -137,7 +80,7 @@ class Player:
             if found:
                 return Difference(index + found.index, found.text)
             index += len(batch)
-        found = self.guarded(self.check)
+        found = self.guarded(self.special, [CHECK])
         return found and Difference(index, found.text)
 
     def guarded(self, step, *args):
@@ -147,6 +90,10 @@ class Player:
         except (OSError, EOFError, WireError, AssertionError) as error:
             alarms = [server.alarm() for server in self.rig.servers.all if server.alarm()]
             return Difference(0, "\n".join([repr(error), *alarms]))
+
+    def special(self, words):
+        found = self.rig.step(words)
+        return found and Difference(0, found)
 
     # Replies
     def batch(self, commands, ends):
@@ -178,51 +125,6 @@ class Player:
         elif name in (b"DISCARD", b"RESET", b"EXEC"):
             self.queued = None
         return agree(measure(command), oracle, mine)
-
-    # Data
-    def special(self, command):
-        return {CHECK: self.check, EXCHANGE: self.exchange, RELOAD: self.reload}[command[0]](*command[1:])
-
-    def check(self):
-        rig = self.rig
-        found = rig.taps.compare()
-        if found:
-            return Difference(0, found)
-        wait_in_sync(rig.pando, *rig.replicas, timeout=20)
-        expected = digest(rig.oracle)
-        for server in (rig.pando, *rig.replicas):
-            if digest(server) != expected:
-                other = rig.oracle if server is rig.pando else rig.pando
-                if digest(other) == digest(server):
-                    continue
-                return Difference(0, f"the data of {other} and {server} differ:\n"
-                                  + "\n".join(differences(self.values(other), self.values(server))))
-        return None
-
-    @staticmethod
-    def values(server):
-        """Without deadlines, which are milliseconds apart."""
-        return {name: (deadline > 0, value) for name, (deadline, value) in keyspace(server).items()}
-
-    def exchange(self, key):
-        """Each server restores what the other has made of the same value."""
-        dumps = [server.call("DUMP", key) for server in self.rig.primaries]
-        if not all(isinstance(dump, bytes) for dump in dumps):
-            return None
-        replies = [server.do("RESTORE", key, 0, dump, "REPLACE")
-                   for server, dump in zip(self.rig.primaries, reversed(dumps))]
-        self.rig.taps.forget_values = True
-        if replies != [b"OK", b"OK"]:
-            return Difference(0, f"RESTORE {key!r} of the other's value: {replies!r} {dumps!r}")
-        return self.check()
-
-    def reload(self):
-        before = digest(self.rig.pando)
-        self.rig.pando.call("DEBUG", "RELOAD")
-        self.rig.taps.forget_dirty = True
-        if digest(self.rig.pando) != before:
-            return Difference(0, "DEBUG RELOAD changes pando's data")
-        return self.check()
 
 
 def settled(commands):
@@ -300,9 +202,11 @@ def make_epoch(rig, seed, number, count, only=None, known=None):
     epoch = Epoch([], source.choice([2, 3]), rig.settings(source))
     generator = Generator(source.random(), known or rig.known(), only, epoch.config)
     while len(epoch.commands) < count:
-        epoch.commands += settled([generator.next() for _ in range(CHECK_EVERY)])
+        for _ in range(4):
+            epoch.commands += settled([generator.next() for _ in range(CHECK_EVERY // 4)])
+            epoch.commands.append([EXPIRE, generator.any_key()])
         epoch.commands += [[CHECK], *([EXCHANGE, generator.any_key()] for _ in range(3))]
-    epoch.commands.append([RELOAD])
+    epoch.commands.append([source.choice([RELOAD, LOADAOF])])
     return epoch
 
 

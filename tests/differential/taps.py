@@ -54,21 +54,20 @@ class Tap:
 class Taps:
     def __init__(self, oracle, pando):
         self.oracle, self.pando = Tap(oracle), Tap(pando)
-        self.forget_values = self.forget_dirty = False
+        self.forget_values = False
 
     def begin(self):
         self.oracle.take()
         self.pando.take()
-        self.forget_values = self.forget_dirty = False
+        self.forget_values = False
 
     def compare(self):
         """A text where they differ, else None."""
         theirs, mine = self.oracle.take(), self.pando.take()
-        forget_dirty, self.forget_dirty = self.forget_dirty, False
         forget_values, self.forget_values = self.forget_values, False
         return (part("keyspace events", misses_sorted(theirs[0]), misses_sorted(mine[0]), lambda a, b: a == b)
                 or part("streams to replicas", theirs[1], mine[1], lambda a, b: same_effect(a, b, forget_values))
-                or ("" if forget_dirty or theirs[2] == mine[2] else
+                or ("" if theirs[2] == mine[2] else
                     f"the counts of changes differ: oracle {theirs[2]}, pando {mine[2]}") or None)
 
     def close(self):

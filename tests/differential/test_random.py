@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from .command_fuzz import Difference, Epoch, Player, Rig, Shrinker, make_epoch, read_script, report, write_script
+from .command_fuzz import Difference, Epoch, Player, Shrinker, make_epoch, read_script, report, write_script
+from .fuzz_rig import Rig
 from .random_commands import Generator
 
 COMMANDS = 4000

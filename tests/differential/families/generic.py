@@ -1,7 +1,8 @@
-"""Keys of any type."""
+"""Keys of any type. Not RANDOMKEY and SCAN, which delete what they find expired: by chance, and in an order
+of each server's own."""
 
 WEIGHT = 15
-MEASURES = {b"KEYS": "sorted", b"DUMP": "dump", b"OBJECT": "form", b"RANDOMKEY": "kind"}
+MEASURES = {b"KEYS": "sorted", b"DUMP": "dump", b"OBJECT": "form"}
 
 
 def command(g):
@@ -17,7 +18,6 @@ def command(g):
         lambda: [b"MOVE", key, r.choice([b"0", b"1", b"2", b"16"])],
         lambda: [b"SELECT", r.choice([b"0", b"0", b"0", b"0", b"1", b"2", b"16"])],
         lambda: [b"DBSIZE"],
-        lambda: [b"RANDOMKEY"],
         lambda: [b"SWAPDB", b"0", r.choice([b"1", b"2"])] if g.chance(0.3) else [b"TYPE", key],
         lambda: [b"DUMP", key],
         lambda: [b"KEYS", r.choice([b"*", b"k*", b"[a-m][0-3]", b"?1", b"nothing"])],

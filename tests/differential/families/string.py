@@ -13,7 +13,7 @@ def set_options(g):
     if r.random() < 0.3:
         options += [g.case(b"GET")]
     if r.random() < 0.3:
-        options += g.deadline_option()
+        options += g.deadline_option(PAST)
     if r.random() < 0.15:
         options += [b"KEEPTTL"]
     if r.random() < 0.03:

@@ -1,0 +1,151 @@
+"""The servers that random commands are played to, and what is done with them besides: looking whether they hold the
+same, letting values change places, files, expiry."""
+from harness.compare import differences, digest, keyspace, wait_in_sync, wait_linked
+from harness.resp import Connection
+from harness.servers import Servers
+from harness.wait import wait_until
+
+from .random_commands import CONFIG
+from .taps import Taps
+
+# Steps of an epoch that are no commands.
+CHECK = b"!check"        # do all servers hold the same
+EXCHANGE = b"!exchange"  # each server restores what the other has made of a value
+EXPIRE = b"!expire"      # a key passes its deadline; nothing but a look at it removes it
+RELOAD = b"!reload"      # pando reads again what it has written into an RDB file
+LOADAOF = b"!loadaof"    # the same from its append only files
+EXPIRE_MS = 10           # less, and it might be over before it began: the key would be deleted at once
+DATABASES = range(3)     # those that random commands use
+
+
+class Rig:
+    """The servers: an oracle; pando with a replica of either kind."""
+
+    def __init__(self):
+        self.start()
+
+    def start(self):
+        self.servers = Servers()
+        self.oracle, self.pando = self.servers.oracle(), self.servers.pando(appendonly="yes", appendfsync="no")
+        self.replicas = [self.servers.pando(name="replica"), self.servers.oracle(name="redis-replica")]
+        for replica in self.replicas:
+            replica.replicate(self.pando)
+        wait_linked(*self.replicas)
+        for server in self.primaries:  # so that a key that has expired is there until somebody looks
+            server.call("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+        self.taps = Taps(self.oracle, self.pando)
+
+    def stop(self):
+        self.taps.close()
+        complaints = self.servers.finish()
+        self.servers.remove()
+        return complaints
+
+    def restart(self):
+        for server in self.servers.all:
+            server.expect_crash = True
+        self.stop()
+        self.start()
+
+    @property
+    def primaries(self):
+        return self.oracle, self.pando
+
+    def known(self):
+        """Names of the commands that pando has."""
+        return {bytes(name).upper() for name in self.pando.call("COMMAND", "LIST")}
+
+    def settings(self, source):
+        """A choice of thresholds, of the directives that pando has."""
+        chosen = {name: source.choice(values) for name, values in sorted(CONFIG.items())}
+        return {name: value for name, value in chosen.items() if self.pando.call("CONFIG", "GET", name)}
+
+    def begin(self, epoch):
+        for server in self.servers.all:
+            for name, value in epoch.config.items():
+                server.call("CONFIG", "SET", name, value)
+        for server in self.primaries:
+            server.call("FLUSHALL")
+            server.call("SELECT", 0)
+        self.taps.begin()
+        connections = [Connection(server.target, timeout=20) for server in self.primaries]
+        for connection in connections:
+            connection.do("HELLO", epoch.protocol)
+        return connections
+
+    # Steps
+    def step(self, words):
+        """None, or a text that tells the difference."""
+        return {CHECK: self.check, EXCHANGE: self.exchange, EXPIRE: self.expire, RELOAD: self.reload,
+                LOADAOF: self.load_aof}[words[0]](*words[1:])
+
+    def check(self):
+        found = self.taps.compare()
+        if found:
+            return found
+        wait_in_sync(self.pando, *self.replicas, timeout=20)
+        expected = digest(self.oracle)
+        for server in (self.pando, *self.replicas):
+            other = self.oracle if server is self.pando else self.pando
+            if digest(server) not in (expected, digest(other)):
+                return f"the data of {other} and {server} differ:\n" + \
+                    "\n".join(differences(values_of(other), values_of(server)))
+        if digest(self.pando) != expected:
+            return f"the data of {self.oracle} and {self.pando} differ:\n" + \
+                "\n".join(differences(values_of(self.oracle), values_of(self.pando)))
+        return None
+
+    def exchange(self, key):
+        dumps = [server.call("DUMP", key) for server in self.primaries]
+        if not all(isinstance(dump, bytes) for dump in dumps):
+            return None
+        replies = [server.do("RESTORE", key, 0, dump, "REPLACE")
+                   for server, dump in zip(self.primaries, reversed(dumps))]
+        self.taps.forget_values = True
+        if replies != [b"OK", b"OK"]:
+            return f"RESTORE {key!r} of the other's value: {replies!r} {dumps!r}"
+        return self.check()
+
+    def expire(self, key):
+        replies = [server.do("PEXPIRE", key, EXPIRE_MS) for server in self.primaries]
+        if replies[0] != replies[1]:
+            return f"PEXPIRE {key!r}: {replies!r}"
+        passed = max(map(now_ms, self.primaries)) + EXPIRE_MS
+        wait_until(lambda: min(map(now_ms, self.primaries)) > passed, "the deadline to pass", interval=0.001)
+        return None
+
+    def reload(self):
+        return self.after("RELOAD")
+
+    def load_aof(self):
+        if self.pando.config("appendonly") != "yes":
+            return None
+        return self.after("LOADAOF")
+
+    def after(self, what):
+        """What has expired is not read again: it goes before."""
+        for server in self.primaries:
+            for db in DATABASES:
+                server.call("SELECT", db)
+                for key in server.call("KEYS", "*"):
+                    server.call("EXISTS", key)
+            server.call("SELECT", 0)
+        found = self.check()
+        if found:
+            return found
+        before = digest(self.pando)
+        self.pando.call("DEBUG", what)
+        self.taps.begin()  # what is read again is told again
+        if digest(self.pando) != before:
+            return f"DEBUG {what} changes pando's data"
+        return self.check()
+
+
+def now_ms(server):
+    seconds, us = server.call("TIME")
+    return int(seconds) * 1000 + int(us) // 1000
+
+
+def values_of(server):
+    """Without deadlines, which are milliseconds apart."""
+    return {name: (deadline > 0, value) for name, (deadline, value) in keyspace(server).items()}

@@ -4,8 +4,9 @@ A run is a row of epochs. Each begins with empty databases, in RESP2 or RESP3, w
 random (families may name some), and sends its commands down one connection to each server, in batches.
 Between batches stand checks: of the replies; of the data, by DEBUG DIGEST, of both servers and of two
 replicas of pando, one of them a Redis 7.0.15; of keyspace events and of what goes to the replicas; of the
-count of changes. Now and then a key expires, unseen until somebody looks; some values change places (each
-server restores what the other has dumped); or pando reads again what it has written into its files.
+count of changes. Another client's commands come in between, and reads at the replicas. Now and then a key
+expires, unseen until somebody looks; some values change places (each server restores what the other has
+dumped); or pando reads again what it has written into its files.
 
 A difference ends the run. It is made small by leaving out commands as long as there is one, and is
 printed as a script, which `make command-fuzz REPLAY=file` runs again."""
@@ -25,13 +26,15 @@ if __package__ in (None, ""):
 from harness.resp import ReplyError, WireError  # noqa: E402
 
 from .compare import agree, show  # noqa: E402
-from .fuzz_rig import CHECK, EXCHANGE, EXPIRE, LOADAOF, RELOAD, Rig  # noqa: E402
+from .fuzz_rig import CHECK, EXCHANGE, EXPIRE, LOADAOF, OTHER, READ, RELOAD, Rig  # noqa: E402
 from .random_commands import Generator, is_unstable, measure  # noqa: E402
 from .script import split_arguments  # noqa: E402
 
 BATCH = 200          # commands in one write
 EPOCH = 10000        # commands from one FLUSHALL to the next
 CHECK_EVERY = 1000   # commands between looks at the data
+# At a Redis replica PFCOUNT changes the data.
+NOT_BY_OTHERS = {b"PFCOUNT", b"MULTI", b"EXEC", b"DISCARD", b"WATCH", b"UNWATCH", b"SELECT", b"CLIENT", b"RANDOMKEY"}
 
 
 @dataclass
@@ -197,14 +200,35 @@ def read_script(text):
 
 
 # Runs
+def others(generator, count):
+    """Commands of another client, none that would leave it in a state of its own."""
+    commands = [generator.next() for _ in range(count)]
+    return [[OTHER, *command] for command in settled([c for c in commands if c[0].upper() not in NOT_BY_OTHERS])]
+
+
+def reads(generator, readers, count):
+    found = []
+    for _ in range(50 * count):
+        command = generator.next()
+        if command[0].upper() in readers and not is_unstable(command):
+            found.append(command)
+            if len(found) == count:
+                break
+    return found
+
+
 def make_epoch(rig, seed, number, count, only=None, known=None):
     source = random.Random(f"{seed}:{number}")
     epoch = Epoch([], source.choice([2, 3]), rig.settings(source))
-    generator = Generator(source.random(), known or rig.known(), only, epoch.config)
+    known = known or rig.known()
+    readers = rig.readers_of(known) - NOT_BY_OTHERS
+    generator = Generator(source.random(), known, only, epoch.config)
     while len(epoch.commands) < count:
         for _ in range(4):
             epoch.commands += settled([generator.next() for _ in range(CHECK_EVERY // 4)])
             epoch.commands.append([EXPIRE, generator.any_key()])
+            epoch.commands += others(generator, 3)
+        epoch.commands += [[READ, *command] for command in reads(generator, readers, 10)]
         epoch.commands += [[CHECK], *([EXCHANGE, generator.any_key()] for _ in range(3))]
     epoch.commands.append([source.choice([RELOAD, LOADAOF])])
     return epoch

@@ -5,7 +5,8 @@ from harness.resp import Connection
 from harness.servers import Servers
 from harness.wait import wait_until
 
-from .random_commands import CONFIG
+from .compare import agree, show
+from .random_commands import CONFIG, measure
 from .taps import Taps
 
 # Steps of an epoch that are no commands.
@@ -14,6 +15,8 @@ EXCHANGE = b"!exchange"  # each server restores what the other has made of a val
 EXPIRE = b"!expire"      # a key passes its deadline; nothing but a look at it removes it
 RELOAD = b"!reload"      # pando reads again what it has written into an RDB file
 LOADAOF = b"!loadaof"    # the same from its append only files
+OTHER = b"!other"        # a command of another client, at both servers
+READ = b"!read"          # a command to the replicas, which must answer alike
 EXPIRE_MS = 10           # less, and it might be over before it began: the key would be deleted at once
 DATABASES = range(3)     # those that random commands use
 
@@ -55,6 +58,11 @@ class Rig:
         """Names of the commands that pando has."""
         return {bytes(name).upper() for name in self.pando.call("COMMAND", "LIST")}
 
+    def readers_of(self, known):
+        """Names of those that only read."""
+        names = sorted(known)
+        return {name for name, info in zip(names, self.pando.call("COMMAND", "INFO", *names)) if b"readonly" in info[2]}
+
     def settings(self, source):
         """A choice of thresholds, of the directives that pando has."""
         chosen = {name: source.choice(values) for name, values in sorted(CONFIG.items())}
@@ -68,16 +76,21 @@ class Rig:
             server.call("FLUSHALL")
             server.call("SELECT", 0)
         self.taps.begin()
-        connections = [Connection(server.target, timeout=20) for server in self.primaries]
-        for connection in connections:
-            connection.do("HELLO", epoch.protocol)
-        return connections
+        self.others, self.readers = self.connect(self.primaries, epoch), self.connect(reversed(self.replicas), epoch)
+        return self.connect(self.primaries, epoch)
+
+    def connect(self, servers, epoch):
+        made = [Connection(server.target, timeout=20) for server in servers]
+        self.servers.closers += [one.close for one in made]
+        for one in made:
+            one.do("HELLO", epoch.protocol)
+        return made
 
     # Steps
     def step(self, words):
         """None, or a text that tells the difference."""
         return {CHECK: self.check, EXCHANGE: self.exchange, EXPIRE: self.expire, RELOAD: self.reload,
-                LOADAOF: self.load_aof}[words[0]](*words[1:])
+                LOADAOF: self.load_aof, OTHER: self.other, READ: self.read}[words[0]](*words[1:])
 
     def check(self):
         found = self.taps.compare()
@@ -113,6 +126,20 @@ class Rig:
         passed = max(map(now_ms, self.primaries)) + EXPIRE_MS
         wait_until(lambda: min(map(now_ms, self.primaries)) > passed, "the deadline to pass", interval=0.001)
         return None
+
+    def other(self, *command):
+        return self.compare(command, self.others)
+
+    def read(self, *command):
+        wait_in_sync(self.pando, *self.replicas, timeout=20)
+        return self.compare(command, self.readers)
+
+    @staticmethod
+    def compare(command, ends):
+        theirs, mine = (end.do(*command) for end in ends)
+        if agree(measure(list(command)), theirs, mine):
+            return None
+        return f"{command!r}\n  redis: {show(theirs)}\n  pando: {show(mine)}"
 
     def reload(self):
         return self.after("RELOAD")

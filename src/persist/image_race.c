@@ -1,6 +1,6 @@
 /* Threads around an image, for ThreadSanitizer: `make race`. Each round, from a seed: a store is
- * filled, an image made of it by its thread while the engine changes keys, reads and changes lists, savers write files and
- * some are aborted, now and then the image itself; a loader thread then reads the file back. A
+ * filled, an image made of it by its thread while the engine changes keys, reads and changes lists and hashes, savers write
+ * files and some are aborted, now and then the image itself; a loader thread then reads the file back. A
  * complete file holds exactly what the store held. Prints the rounds done in argv[1] seconds. */
 #include "base/check.h"
 #include "base/mem.h"
@@ -10,6 +10,7 @@
 #include "persist/image.h"
 #include "persist/loader.h"
 #include "persist/rdb_file.h"
+#include "store/hash.h"
 #include "store/list.h"
 #include <dirent.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #define NOW_MS 1700000000000
 #define SAVERS 2
 #define LISTS  8
+#define HASHES 8
 static const struct hash_secret secret = {9, 10};
 
 struct party {
@@ -106,6 +108,48 @@ static void read_list(struct party *party, uint64_t number)
     check(elements == list_count(e));
 }
 
+static struct key hash_key(const struct party *party, uint64_t number, char name[static 32])
+{
+    int len = snprintf(name, 32, "hash:%llu", (unsigned long long)number);
+    return store_key(party->store, span_of(name, (size_t)len));
+}
+
+/* Copied as a body by the snapshot, or leased, as it comes. */
+static void fill_hash(struct party *party, uint64_t number, unsigned fields)
+{
+    const struct value_settings *settings = store_settings(party->store);
+    char name[32], text[64];
+    struct key key = hash_key(party, number, name);
+    struct store_edit edit;
+    bool added;
+
+    store_edit_open(party->store, 0, &key, TYPE_HASH, &edit);
+    for (unsigned i = 0; i < fields; i++) {
+        struct span field =
+            span_of(text, (size_t)snprintf(text, sizeof text, "field %u of %s", i, name));
+        edit.entry = hash_put(edit.entry, field, field, settings, &added);
+    }
+    store_edit_close(&edit, fields, NO_EVENT);
+}
+
+/* Every way of reading, beside a thread that may read the same hash. */
+static void read_hash(struct party *party, uint64_t number)
+{
+    char name[32], digits[NUM_INT64_CHARS];
+    struct key key = hash_key(party, number, name);
+    const struct entry *e = store_find(party->store, 0, &key, 0);
+    struct hash_walk walk = hash_walk(e);
+    struct hash_pair pair;
+    struct span value;
+    size_t fields = 0;
+
+    for (; hash_next(&walk, &pair); fields++) {
+        if (fields % 16 != 0) continue;
+        check(hash_get(e, pair.field, digits, &value) && span_equal(value, pair.field));
+    }
+    check(fields == hash_count(e));
+}
+
 static size_t some_length(struct party *party)
 {
     return random_below(party->random, 20) == 0 ? 65000 + random_below(party->random, 200000)
@@ -174,6 +218,9 @@ static void make_image(struct party *party, uint64_t keys)
         put(party, random_below(party->random, keys * 2), some_length(party));
         read_list(party, random_below(party->random, LISTS));
         if (random_below(party->random, 8) == 0) push(party, random_below(party->random, LISTS), 3);
+        read_hash(party, random_below(party->random, HASHES));
+        if (random_below(party->random, 8) == 0)
+            fill_hash(party, random_below(party->random, HASHES), 3);
         if (walk == IMAGE_WALKED && image_state(image) != IMAGE_MAKING) break;
         if (walk == IMAGE_STOPPED) break;
         if (savers[1] != NULL && random_below(party->random, 20) == 0) {
@@ -204,10 +251,12 @@ static void round_of(uint64_t seed, const char *dir)
     for (uint64_t i = 0; i < keys; i++) put(&party, i, some_length(&party));
     store_settings(party.store)->list_compress_depth = 1;
     for (uint64_t i = 0; i < LISTS; i++) push(&party, i, 1 + (unsigned)random_below(&random, 9000));
+    for (uint64_t i = 0; i < HASHES; i++)
+        fill_hash(&party, i, 1 + (unsigned)random_below(&random, 5000));
     int before = threads();
     make_image(&party, keys);
     while (threads() > before) loop_turn(party.loop, 1000); /* what was aborted ends in its time */
-    if (party.complete > 0) load_back(&party, keys + LISTS);
+    if (party.complete > 0) load_back(&party, keys + LISTS + HASHES);
     store_free(party.store);
     worker_free(party.worker);
     loop_free(party.loop);

@@ -52,10 +52,12 @@ static enum err parse_zadd(struct call *call, struct zadd *out)
     return OK;
 }
 
-static enum err parse_scores(struct call *call, const struct zadd *zadd, double *scores)
+static enum err parse_pairs(struct call *call, const struct zadd *zadd, struct sorted_key *pairs)
 {
-    for (int i = 0; i < zadd->pairs; i++)
-        TRY(call_arg_double(call, zadd->first + 2 * i, &scores[i]));
+    for (int i = 0; i < zadd->pairs; i++) {
+        TRY(call_arg_double(call, zadd->first + 2 * i, &pairs[i].score));
+        pairs[i].member = call->argv[zadd->first + 2 * i + 1];
+    }
     return OK;
 }
 
@@ -65,9 +67,10 @@ static void reply_incremented(struct call *call, const struct zset_outcome *outc
     else reply_double(call->reply, outcome->score);
 }
 
-static enum err zadd_scores(struct call *call, const struct zadd *zadd, const double *scores)
+enum err zset_add_pairs(struct call *call, unsigned conditions, bool count_changed,
+                        const struct sorted_key *pairs, int count, bool *changed)
 {
-    const bool increment = zadd->conditions & ZSET_INCREMENT;
+    const bool increment = conditions & ZSET_INCREMENT;
     struct zset_outcome outcome = {ZSET_REFUSED, 0};
     uint64_t added = 0, updated = 0;
     const struct entry *found;
@@ -75,43 +78,47 @@ static enum err zadd_scores(struct call *call, const struct zadd *zadd, const do
 
     TRY(call_find_write(call, 1, TYPE_ZSET, &found));
     call_edit_open(call, 1, TYPE_ZSET, &edit);
-    for (int i = 0; i < zadd->pairs; i++) {
-        edit.entry = zset_add(edit.entry, call->argv[zadd->first + 2 * i + 1], scores[i],
-                              zadd->conditions, settings_of(call), &outcome);
+    for (int i = 0; i < count; i++) {
+        edit.entry = zset_add(edit.entry, pairs[i].member, pairs[i].score, conditions,
+                              settings_of(call), &outcome);
         added += outcome.what == ZSET_ADDED;
         updated += outcome.what == ZSET_UPDATED;
     }
     store_edit_close(&edit, added + updated, EVENT(EVENT_ZSET, increment ? "zincr" : "zadd"));
     if (outcome.what == ZSET_NOT_A_NUMBER) /* of an increment, which stands alone */
         return call_fail(call, "ERR resulting score is not a number (NaN)");
+    *changed = added + updated > 0;
     if (increment) reply_incremented(call, &outcome);
-    else reply_int64(call->reply, (int64_t)(zadd->count_changed ? added + updated : added));
+    else reply_int64(call->reply, (int64_t)(count_changed ? added + updated : added));
     return OK;
 }
 
 /* ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...] */
 enum err cmd_zadd(struct call *call)
 {
-    double few[16], *scores = few;
+    struct sorted_key few[16], *pairs = few;
     struct zadd zadd;
+    bool changed;
     enum err err;
 
     TRY(parse_zadd(call, &zadd));
-    if (zadd.pairs > 16) scores = mem_alloc((size_t)zadd.pairs * sizeof *scores);
-    err = parse_scores(call, &zadd, scores);
-    if (err == OK) err = zadd_scores(call, &zadd, scores);
-    if (scores != few) mem_free(scores);
+    if (zadd.pairs > 16) pairs = mem_alloc((size_t)zadd.pairs * sizeof *pairs);
+    err = parse_pairs(call, &zadd, pairs);
+    if (err == OK)
+        err =
+            zset_add_pairs(call, zadd.conditions, zadd.count_changed, pairs, zadd.pairs, &changed);
+    if (pairs != few) mem_free(pairs);
     return err;
 }
 
 /* ZINCRBY key increment member */
 enum err cmd_zincrby(struct call *call)
 {
-    const struct zadd zadd = {.conditions = ZSET_INCREMENT, .first = 2, .pairs = 1};
-    double increment;
+    struct sorted_key pair = {0, call->argv[3]};
+    bool changed;
 
-    TRY(parse_scores(call, &zadd, &increment));
-    return zadd_scores(call, &zadd, &increment);
+    TRY(call_arg_double(call, 2, &pair.score));
+    return zset_add_pairs(call, ZSET_INCREMENT, false, &pair, 1, &changed);
 }
 
 /* ---- reading -------------------------------------------------------------------------------------- */

@@ -29,6 +29,12 @@ void zset_reply_slice(struct call *call, const struct entry *e, struct zset_slic
  * the reply. The draft is released. */
 void zset_store_draft(struct call *call, int index, struct zset_draft *draft, const char *event);
 
+/* Adds members with their scores to argv[1], or changes them, as ZADD and GEOADD do, and replies: with
+ * ZSET_INCREMENT the score of the only pair, else how many were added (count_changed: or changed). Says
+ * whether anything has changed; the effect is the caller's to state. */
+enum err zset_add_pairs(struct call *call, unsigned conditions, bool count_changed,
+                        const struct sorted_key *pairs, int count, bool *changed);
+
 /* ---- popping ------------------------------------------------------------------------------------ */
 
 enum zset_end { ZSET_MIN, ZSET_MAX };

@@ -178,6 +178,14 @@ void reply_double(struct reply *reply, double value)
     else reply_bulk(reply, text);
 }
 
+void reply_decimal(struct reply *reply, double value)
+{
+    char digits[NUM_LONG_DOUBLE_CHARS];
+    struct span text = span_of(digits, num_format_long_double(digits, value));
+    if (reply->version >= 3) put_line(reply, ',', text);
+    else reply_bulk(reply, text);
+}
+
 void reply_big_number(struct reply *reply, struct span digits)
 {
     if (reply->version >= 3) put_line(reply, '(', digits);

@@ -37,6 +37,8 @@ void reply_null(struct reply *reply);             /* $-1 or _ */
 void reply_null_array(struct reply *reply);       /* *-1 or _ */
 void reply_bool(struct reply *reply, bool value); /* :1 or #t */
 void reply_double(struct reply *reply, double value);
+/* The same without exponent: all decimals up to the seventeenth (num_format_long_double). */
+void reply_decimal(struct reply *reply, double value);
 void reply_big_number(struct reply *reply, struct span digits);
 /* `format` is "txt" or "mkd". */
 void reply_verbatim(struct reply *reply, const char format[static 3], struct span text);

@@ -42,6 +42,7 @@ echo hello ping quit reset select bgsave command config dbsize debug failover fl
 memory psync replconf replicaof restore-asking role save shutdown slaveof slowlog sync time discard exec multi
 unwatch watch psubscribe publish pubsub punsubscribe subscribe unsubscribe spublish ssubscribe
 sunsubscribe
+geoadd geodist geohash geopos georadius georadius_ro georadiusbymember georadiusbymember_ro geosearch geosearchstore
 zadd zcard zcount zdiff zdiffstore zincrby zinter zintercard zinterstore zlexcount zmpop zmscore zpopmax zpopmin zrandmember
 zrange zrangebylex zrangebyscore zrangestore zrank zrem zremrangebylex zremrangebyrank zremrangebyscore zrevrange
 zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion zunionstore

@@ -30,6 +30,7 @@ class Generator:
         self.random = random.Random(seed)
         self.known = known
         self.config = config or {}
+        self.in_transaction = False
         self.waiting = []
         self.families = [family for name, family in FAMILIES.items() if not only or name in only]
         self.weights = [family.WEIGHT for family in self.families]

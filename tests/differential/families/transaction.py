@@ -1,8 +1,13 @@
 """Transactions around whatever comes."""
 
-WEIGHT = 3
+WEIGHT = 4
 
 
 def command(g):
-    return [g.random.choice([b"MULTI", b"EXEC", b"EXEC", b"DISCARD", b"UNWATCH"])] if g.chance(0.7) \
-        else [b"WATCH", *g.any_keys(2)]
+    """Mostly what makes sense next: the generator's `in_transaction` is what these commands leave."""
+    r = g.random
+    sensible = [b"EXEC", b"EXEC", b"EXEC", b"DISCARD"] if g.in_transaction else [b"MULTI", b"MULTI", b"WATCH", b"UNWATCH"]
+    name = r.choice(sensible if r.random() < 0.9 else [b"MULTI", b"EXEC", b"DISCARD", b"UNWATCH", b"WATCH"])
+    if name in (b"MULTI", b"EXEC", b"DISCARD"):
+        g.in_transaction = name == b"MULTI"
+    return [name, *g.any_keys(2)] if name == b"WATCH" else [name]

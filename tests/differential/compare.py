@@ -15,6 +15,7 @@ slow      SLOWLOG entries: commands and names of clients
 help      what a HELP says, with sentences of our own: each form that ours names is one of the oracle's
 issue     of a list of command names: those that this server has so far (ISSUE_COMMANDS) are in ours
 command   what COMMAND INFO or DOCS says, with free order of flags and subcommands, and texts of our own
+scored    what ZSCAN shows: members in any order, scores as numbers, since the two forms write them differently
 form      what OBJECT says; a sorted set that SORT has looked at is a "skiplist" in Redis from then on
 moments   times (Unix ms) may differ, and how long something was idle in what XPENDING and XINFO say
 dump      what DUMP says: strings and lists byte for byte, streams but for the moments in them; of others, whose order is
@@ -181,6 +182,10 @@ def names_of(reply):
     return list(reply[::2])
 
 
+def scores(row):
+    return sorted((member, float(score)) for member, score in zip(row[::2], row[1::2]))
+
+
 def agree(mode, oracle, ours):
     mode, _, argument = mode.partition(" ")
     if mode == "equal":
@@ -195,6 +200,8 @@ def agree(mode, oracle, ours):
         return type_name(oracle) == type_name(ours)
     if mode == "sorted":
         return same(sort_deep(oracle), sort_deep(ours))
+    if mode == "scored":
+        return type_name(oracle) == type_name(ours) and oracle[0] == ours[0] and scores(oracle[1]) == scores(ours[1])
     if mode == "type":
         return types_of(oracle) == types_of(ours)
     if mode == "near":

@@ -62,6 +62,7 @@ void stream_state_group(struct call *call, int key, const struct stream_group *g
 struct stream_read {
     bool blocks; /* BLOCK was given */
     int64_t block_ms;
+    bool late; /* the call has waited */
     bool no_ack;
     int64_t count; /* 0: all */
     int group;     /* argument: its name, the consumer's behind it; 0: XREAD */

@@ -219,6 +219,7 @@ enum err cmd_xadd(struct call *call)
                   (size_t)(call->argc - options.id - 1) / 2);
     uint64_t trimmed = stream_trim(stream, &options.trim);
     state_exactly(call, &options, stream);
+    edit.ready = true;
     store_edit_close(&edit, 1, EVENT(EVENT_STREAM, "xadd"));
     if (trimmed > 0) call_event(call, 1, EVENT(EVENT_STREAM, "xtrim"));
     stream_reply_id(call->reply, id);

@@ -7,35 +7,32 @@
 #include "cmd/stream.h"
 #include "handlers.h"
 
+/* What a reader of a group is told when there is nothing to wait for any more. */
+static enum err check_group(struct call *call, int index, int group)
+{
+    const struct entry *e;
+
+    if (call_find_write(call, index, TYPE_STREAM, &e) != OK || e == NULL)
+        return call_fail(call, "UNBLOCKED the stream key no longer exists");
+    if (stream_group(stream_of(e), call->argv[group]) == NULL)
+        return call_fail(call,
+                         "NOGROUP the consumer group this client was blocked on no longer exists");
+    return OK;
+}
+
 /* Serves one stream of a call that waits: what the others hold by now is none of its business. */
 static enum err serve(struct call *call, int index, bool *served)
 {
     struct stream_read read;
+    enum err err = OK;
 
     TRY(stream_read_parse_again(call, &read));
-    *served = stream_read_serve(call, &read, index - read.first_key, 1);
+    if (read.group != 0) err = check_group(call, index, read.group);
+    if (err == OK) *served = stream_read_serve(call, &read, index - read.first_key, 1);
+    /* Of what a group has read only a consumer that appeared counts as a change then (tried). */
+    if (read.group != 0 && *served) store_set_dirty(call->store, store_dirty(call->store) - 1);
     stream_read_release(&read);
-    return OK;
-}
-
-static enum err serve_xread(struct call *call, int index, bool *served)
-{
-    return serve(call, index, served);
-}
-
-static enum err serve_xreadgroup(struct call *call, int index, bool *served)
-{
-    const struct entry *e;
-    struct stream_read read;
-
-    if (call_find_write(call, index, TYPE_STREAM, &e) != OK || e == NULL)
-        return call_fail(call, "UNBLOCKED the stream key no longer exists");
-    TRY(stream_read_parse_again(call, &read));
-    stream_read_release(&read);
-    if (stream_group(stream_of(e), call->argv[read.group]) == NULL)
-        return call_fail(call,
-                         "NOGROUP the consumer group this client was blocked on no longer exists");
-    return serve(call, index, served);
+    return err;
 }
 
 /* The arguments with "$" resolved. Their texts are in `texts`. */
@@ -71,7 +68,8 @@ void stream_read_wait(struct call *call, const struct stream_read *read)
                                          .timeout_ms = read->block_ms,
                                          .argc = call->argc,
                                          .argv = argv,
-                                         .serve = of_group ? serve_xreadgroup : serve_xread});
+
+                                         .serve = serve});
     mem_free(argv);
     buf_release(&texts);
 }

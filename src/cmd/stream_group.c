@@ -125,6 +125,7 @@ enum err cmd_xgroup_destroy(struct call *call)
     }
     struct stream_group *group = edit_group(call, &edit);
     stream_group_remove(stream_edit(edit.entry), group);
+    edit.ready = true; /* who waits for the group waits no more */
     store_edit_close(&edit, 1, EVENT(EVENT_STREAM, "xgroup-destroy"));
     reply_int64(call->reply, 1);
     return OK;

@@ -11,6 +11,10 @@ static enum err parse_options(struct call *call, bool in_group, struct stream_re
     for (int i = 1; i < call->argc && read->keys == 0; i++) {
         const int more = call->argc - i - 1;
         if (more > 0 && call_arg_is(call, i, "BLOCK")) {
+            if (call->flags & CALL_IN_SCRIPT)
+                return call_fail(call,
+                                 "ERR %.*s command is not allowed with BLOCK option from scripts",
+                                 SPAN_SHOWN(call->argv[0]));
             TRY(call_arg_timeout_ms(call, ++i, &read->block_ms));
             read->blocks = true;
         } else if (more > 0 && call_arg_is(call, i, "COUNT")) {
@@ -98,6 +102,7 @@ enum err stream_read_parse_again(struct call *call, struct stream_read *out)
     enum err err = OK;
 
     TRY(parse_options(call, call->command->run == cmd_xreadgroup, &read));
+    read.late = true;
     read.ids = mem_alloc((size_t)read.keys * sizeof *read.ids);
     for (int i = 0; i < read.keys && err == OK; i++) {
         const int id = read.first_key + read.keys + i;
@@ -124,6 +129,15 @@ struct serving {
     size_t head;
     int64_t served;
 };
+
+/* Whether a stream has something behind this id. A call that has waited is served for what was added, also where that is
+ * gone again, by XDEL in the same transaction or XADD MAXLEN 0: its reply then names no entries (tried). */
+static bool has_news(const struct serving *serving, const struct stream *stream,
+                     struct stream_id behind)
+{
+    return stream_id_less(behind,
+                          serving->read->late ? stream->last_id : stream_last_live_id(stream));
+}
 
 /* In front of a stream's entries. */
 static void begin_stream(struct serving *serving, int key)
@@ -170,8 +184,8 @@ static void reply_history(struct serving *serving, const struct stream *stream,
     reply_settle(call->reply, head, REPLY_ARRAY, found);
 }
 
-/* Gives a consumer what the group has not seen yet. */
-static void reply_new(struct serving *serving, int key, struct stream_claimer *claimer)
+/* Gives a consumer what the group has not seen yet. Returns how many entries. */
+static int64_t reply_new(struct serving *serving, int key, struct stream_claimer *claimer)
 {
     struct call *call = serving->call;
     struct stream_group *group = claimer->group;
@@ -196,6 +210,7 @@ static void reply_new(struct serving *serving, int key, struct stream_claimer *c
         }
     }
     reply_settle(call->reply, head, REPLY_ARRAY, found);
+    return found;
 }
 
 static void state_consumer(struct call *call, int key, const struct stream_claimer *claimer)
@@ -217,7 +232,7 @@ static void serve_group(struct serving *serving, int index, const struct entry *
     struct store_edit edit;
 
     if (group == NULL) return;
-    if (is_new && !stream_id_less(group->last_id, stream_last_live_id(stream_of(e)))) return;
+    if (is_new && !has_news(serving, stream_of(e), group->last_id)) return;
     begin_stream(serving, key);
     stream_edit_beside(call, key, &edit);
     struct stream *stream = stream_edit(edit.entry);
@@ -227,8 +242,8 @@ static void serve_group(struct serving *serving, int index, const struct entry *
     stream_claimer_get(&claimer, call->now_ms);
     if (read->no_ack && claimer.is_new) state_consumer(call, key, &claimer);
     if (is_new) {
-        reply_new(serving, key, &claimer);
-        if (read->no_ack) stream_state_group(call, key, claimer.group);
+        int64_t found = reply_new(serving, key, &claimer);
+        if (read->no_ack && found > 0) stream_state_group(call, key, claimer.group);
     } else {
         stream_id_next(id, &from); /* there is a next one: id is not STREAM_ID_MAX */
         reply_history(serving, stream, claimer.consumer, from);
@@ -241,10 +256,20 @@ static void serve_alone(struct serving *serving, int index, const struct entry *
     const struct stream *stream = stream_of(e);
     struct stream_id id = serving->read->ids[index];
 
-    if (!stream_id_less(id, stream_last_live_id(stream)) || !stream_id_next(id, &id)) return;
+    if (!has_news(serving, stream, id) || !stream_id_next(id, &id)) return;
     begin_stream(serving, serving->read->first_key + index);
     stream_reply_range(serving->call->reply, stream, id, STREAM_ID_MAX, false,
                        (uint64_t)serving->read->count);
+}
+
+/* The stream of argv[key], or NULL. For a call that has waited this is no access that counts as hit or miss. */
+static const struct entry *find(struct call *call, const struct stream_read *read, int key)
+{
+    const unsigned flags = read->late ? FIND_NO_STATS | FIND_NO_EVENT : 0;
+    const struct key name = call_key(call, key);
+    const struct entry *e = store_find(call->store, call->db, &name, flags);
+
+    return e != NULL && entry_type(e) == TYPE_STREAM ? e : NULL;
 }
 
 bool stream_read_serve(struct call *call, const struct stream_read *read, int first, int keys)
@@ -252,8 +277,8 @@ bool stream_read_serve(struct call *call, const struct stream_read *read, int fi
     struct serving serving = {.call = call, .read = read};
 
     for (int i = first; i < first + keys; i++) {
-        const struct entry *e;
-        if (call_find(call, read->first_key + i, TYPE_STREAM, &e) != OK || e == NULL) continue;
+        const struct entry *e = find(call, read, read->first_key + i);
+        if (e == NULL) continue;
         if (read->group != 0) serve_group(&serving, i, e);
         else serve_alone(&serving, i, e);
     }

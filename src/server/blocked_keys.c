@@ -210,6 +210,7 @@ static void enqueue(struct blocked_keys *blocked, struct waiter *waiter, struct 
 void blocked_keys_wait(struct call *call, const struct call_wait *what)
 {
     struct session *session = call->session;
+    struct blocked_keys *blocked = call_server(call)->blocked_keys;
     struct key_wait *wait =
         mem_alloc(sizeof *wait + (size_t)what->key_count * sizeof wait->waiters[0]);
 
@@ -220,8 +221,7 @@ void blocked_keys_wait(struct call *call, const struct call_wait *what)
                               .count = what->key_count};
     wait->argv = spans_copy(what->argv, what->argc, &wait->bytes);
     for (int i = 0; i < what->key_count; i++)
-        enqueue(call_server(call)->blocked_keys, &wait->waiters[i], wait, what->first_key + i,
-                what);
+        enqueue(blocked, &wait->waiters[i], wait, what->first_key + i, what);
     session->key_wait = wait;
     session_block(session, BLOCK_KEYS, what->timeout_ms);
 }
@@ -297,8 +297,12 @@ void blocked_keys_changed(struct server *server, int db, struct span name)
     struct blocked_keys *blocked = server->blocked_keys;
 
     if (blocked->group_queues == 0) return;
-    struct waited_key *key = find_key(blocked, db, name);
-    if (key != NULL && key->group_queues > 0) mark_ready(blocked, key);
+    struct waited_key *waited = find_key(blocked, db, name);
+    if (waited == NULL || waited->group_queues == 0) return;
+    /* Of a stream that is still there, the door says itself whether it has news. */
+    struct key key = store_key(server->store, name);
+    const struct entry *entry = keyspace_find(store_keyspace(server->store, db), &key);
+    if (entry == NULL || entry_type(entry) != TYPE_STREAM) mark_ready(blocked, waited);
 }
 
 struct replacing {

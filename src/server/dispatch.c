@@ -338,6 +338,8 @@ bool dispatch_would_wait(struct server *server, int db, const struct parsed *req
 {
     enum { KEYS_AT_HAND = 16 };
     struct command_key some[KEYS_AT_HAND], *keys = some;
+    /* The rows of old call XREADGROUP's keys read only: what it changes are the groups in them. */
+    unsigned changed = request->command->run == cmd_xreadgroup ? KEY_RW | KEY_RO : KEY_RW;
     bool waits = false;
 
     if (!(request->command->flags & CMD_IN_PLACE)) return false;
@@ -348,7 +350,7 @@ bool dispatch_would_wait(struct server *server, int db, const struct parsed *req
     }
     for (int i = 0; i < count && !waits; i++) {
         struct span name = request->argv[keys[i].index];
-        if (!(keys[i].flags & KEY_RW)) continue;
+        if (!(keys[i].flags & changed)) continue;
         struct key key =
             name.ptr == request->first.name.ptr ? request->first : store_key(server->store, name);
         waits = store_would_wait(server->store, db, &key);

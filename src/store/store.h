@@ -58,7 +58,8 @@ struct store_observer {
     /* A keyspace event that passed nothing but the class: the observer knows the configured mask.
      */
     void (*event)(void *context, int db, struct event event, struct span key);
-    /* A value of this type (no string) appeared under a key: blocked clients. */
+    /* A value of this type (no string) appeared under a key, be it in place of one of another type,
+     * or has news (store_edit.ready): blocked clients. */
     void (*ready)(void *context, int db, struct span key, enum value_type type);
     /* A change that no command stated: expiry and eviction (DEL or UNLINK key). Called before the
      * effects of the command in whose course it happens. */
@@ -183,6 +184,7 @@ struct store_edit {
     bool is_new; /* the key was not there */
     bool beside; /* may be set before closing: what changes stands beside the elements (a stream's
                     groups); unless the key is new, WATCH and client tracking are not told */
+    bool ready;  /* to be set where a value that was there has news: XADD, XGROUP DESTROY */
 };
 void store_edit_open(struct store *store, int db, const struct key *key, enum value_type type,
                      struct store_edit *edit);

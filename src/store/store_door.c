@@ -235,7 +235,7 @@ bool store_edit_close(struct store_edit *edit, uint64_t changes, struct event ev
         edit_add(edit);
     }
     store->dirty += changes;
-    if ((edit->is_new || type == TYPE_STREAM) && store->observer.ready != NULL)
+    if ((edit->is_new || edit->ready) && store->observer.ready != NULL)
         store->observer.ready(store->observer.context, edit->db, edit->key.name, type);
     store_tell_event(store, edit->db, event, edit->key.name);
     if (!empty) return true;
@@ -252,9 +252,10 @@ static void put_entry(struct store *store, int db, const struct key *key, struct
     check(span_equal(entry_key(entry), key->name));
     struct door door = door_open_for(store, db, key, overwrites ? FIND_WRITE : FIND_EXPIRED);
     bool is_new = !door.seen || !overwrites;
+    bool appears = is_new || entry_type(door.entry) != entry_type(entry);
     entry_set_clock(entry, overwrites ? door_clock(&door) : store_clock_now(store));
     door_place(&door, entry);
-    if (is_new) tell_ready(&door, entry_type(entry));
+    if (appears) tell_ready(&door, entry_type(entry));
     door_close(&door, is_new, 1, event);
 }
 

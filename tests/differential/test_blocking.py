@@ -167,7 +167,7 @@ SORTED_SETS = {
         [b"BZMPOP", b"0", *s.numbered_keys(), side(s), b"COUNT", s.number()]),
     "gives": lambda s: s.choose(
         [b"ZADD", s.key(), *scored(s)], [b"ZADD", s.key(), *scored(s)], [b"ZINCRBY", s.key(), b"1", b"m"],
-        [b"ZUNIONSTORE", s.key(), *s.numbered_keys()], [b"ZPOPMIN", s.key()]),
+        [b"ZPOPMIN", s.key()]),
 }
 
 
@@ -185,7 +185,9 @@ STREAMS = {
     "gives": lambda s: s.choose(
         [b"XADD", s.key(), s.new_id(), b"f", b"v"], [b"XADD", s.key(), s.new_id(), b"f", b"v"],
         [b"XGROUP", b"CREATE", s.key(), s.choose(b"g", b"h"), b"$", b"MKSTREAM"], [b"XGROUP", b"DESTROY", s.key(), b"g"],
-        [b"XGROUP", b"CREATE", s.key(), b"g", b"0"], [b"XTRIM", s.key(), b"MAXLEN", b"1"]),
+        [b"XGROUP", b"CREATE", s.key(), b"g", b"0"], [b"XTRIM", s.key(), b"MAXLEN", b"1"],
+        [b"XADD", s.key(), b"MAXLEN", b"0", s.new_id(), b"f", b"v"], [b"XDEL", s.key(), b"%d-1" % s.ids],
+        [b"XGROUP", b"SETID", s.key(), b"g", s.choose(b"0", b"$")]),
 }
 
 

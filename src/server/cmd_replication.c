@@ -2,6 +2,7 @@
 #include "handlers.h"
 
 #include "base/log.h"
+#include "server/blocking.h"
 #include "server/config.h"
 #include "server/replication.h"
 
@@ -129,6 +130,8 @@ enum err cmd_replicaof(struct call *call)
     }
     log_notice("REPLICAOF %s:%d enabled (user request from '%s')", host, (int)port,
                call->session->peer_name);
+    blocking_role_changed(
+        server); /* also where it was a replica: of another primary, with other data */
     replication_run(replication, SPAN(""));
     config_set_primary(server->config, call->argv[1], (int)port);
     reply_ok(call->reply);

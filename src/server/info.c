@@ -123,7 +123,9 @@ static void persistence_section(struct server *server, struct buf *out)
                                        (100 - percent) / percent)
                                : 1);
     }
-    buf_printf(out, "snapshot_longest_slice_us:%lld\r\n", (long long)f.longest_slice_us);
+    buf_printf(out, "snapshot_longest_slice_us:%lld\r\nsnapshot_values_copied:%llu\r\n",
+               (long long)f.longest_slice_us,
+               (unsigned long long)store_stats(server->store)->leases_encoded_at_once);
 }
 
 static double mean(const struct rate *rate)

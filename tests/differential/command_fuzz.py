@@ -276,10 +276,12 @@ def run(seed, commands, only=None, budget_s=60, epoch_size=EPOCH, quiet=False, f
                 print(f"{done} commands, {done / (time.monotonic() - started):.0f}/s", flush=True)
         if not quiet:
             show_counts(counts)
-        print(f"seed {seed}: {done} commands, no difference")
-        return True
+        complaints, rig = rig.stop(), None
+        print(*complaints or [f"seed {seed}: {done} commands, no difference"], sep="\n")
+        return not complaints
     finally:
-        rig.stop()
+        if rig:
+            rig.stop()
 
 
 def replay(path):

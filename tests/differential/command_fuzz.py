@@ -2,11 +2,11 @@
 
 A run is a row of epochs. Each begins with empty databases, in RESP2 or RESP3, with thresholds chosen at
 random (families may name some), and sends its commands down one connection to each server, in batches.
-Between batches stand checks: of the replies; of the data, by DEBUG DIGEST, of both servers and of two
-replicas of pando, one of them a Redis 7.0.15; of keyspace events and of what goes to the replicas; of the
-count of changes. Another client's commands come in between, and reads at the replicas. Now and then a key
-expires, unseen until somebody looks; some values change places (each server restores what the other has
-dumped); or pando reads again what it has written into its files.
+Between batches stand checks: of the replies; of the data, by DEBUG DIGEST, of both servers and of their
+replicas, of either kind; of keyspace events and of what goes to the replicas; of the count of changes.
+Another client's commands come in between, and reads at the replicas. Now and then a key expires, unseen
+until somebody looks; some values change places (each server restores what the other has dumped). At an
+epoch's end pando reads again what it has written into its files, or the replicas sync anew.
 
 A difference ends the run. It is made small by leaving out commands as long as there is one, and is
 printed as a script, which `make command-fuzz REPLAY=file` runs again."""
@@ -26,7 +26,7 @@ if __package__ in (None, ""):
 from harness.resp import ReplyError, Status, WireError  # noqa: E402
 
 from .compare import agree, show  # noqa: E402
-from .fuzz_rig import CHECK, EXCHANGE, EXPIRE, LOADAOF, OTHER, READ, RELOAD, Rig  # noqa: E402
+from .fuzz_rig import CHECK, EXCHANGE, EXPIRE, LOADAOF, OTHER, READ, RELOAD, SYNC, Rig  # noqa: E402
 from .random_commands import Generator, is_unstable, measure  # noqa: E402
 from .script import split_arguments  # noqa: E402
 
@@ -232,7 +232,7 @@ def make_epoch(rig, seed, number, count, only=None, known=None):
             epoch.commands += others(generator, 3)
         epoch.commands += [[READ, *command] for command in reads(generator, readers, 10)]
         epoch.commands += [[CHECK], *([EXCHANGE, generator.any_key()] for _ in range(3))]
-    epoch.commands.append([source.choice([RELOAD, LOADAOF])])
+    epoch.commands.append([source.choice([RELOAD, LOADAOF, SYNC])])
     return epoch
 
 

@@ -15,6 +15,7 @@ EXCHANGE = b"!exchange"  # each server restores what the other has made of a val
 EXPIRE = b"!expire"      # a key passes its deadline; nothing but a look at it removes it
 RELOAD = b"!reload"      # pando reads again what it has written into an RDB file
 LOADAOF = b"!loadaof"    # the same from its append only files
+SYNC = b"!sync"          # the replicas get all data anew
 OTHER = b"!other"        # a command of another client, at both servers
 READ = b"!read"          # a command to the replicas, which must answer alike
 EXPIRE_MS = 10           # less, and it might be over before it began: the key would be deleted at once
@@ -22,7 +23,7 @@ DATABASES = range(3)     # those that random commands use
 
 
 class Rig:
-    """The servers: an oracle; pando with a replica of either kind."""
+    """The servers: an oracle with a replica that is pando; pando with a replica of either kind."""
 
     def __init__(self):
         self.start()
@@ -31,9 +32,8 @@ class Rig:
         self.servers = Servers()
         self.oracle, self.pando = self.servers.oracle(), self.servers.pando(appendonly="yes", appendfsync="no")
         self.replicas = [self.servers.pando(name="replica"), self.servers.oracle(name="redis-replica")]
-        for replica in self.replicas:
-            replica.replicate(self.pando)
-        wait_linked(*self.replicas)
+        self.follower = self.servers.pando(name="follower")
+        self.link_all()
         for server in self.primaries:  # so that a key that has expired is there until somebody looks
             server.call("DEBUG", "SET-ACTIVE-EXPIRE", 0)
         self.taps = Taps(self.oracle, self.pando)
@@ -53,6 +53,18 @@ class Rig:
     @property
     def primaries(self):
         return self.oracle, self.pando
+
+    @property
+    def all_replicas(self):
+        return *self.replicas, self.follower
+
+    def primary_of(self, replica):
+        return self.oracle if replica is self.follower else self.pando
+
+    def link_all(self):
+        for replica in self.all_replicas:
+            replica.replicate(self.primary_of(replica))
+        wait_linked(*self.all_replicas)
 
     def known(self):
         """Names of the commands that pando has."""
@@ -90,22 +102,18 @@ class Rig:
     def step(self, words):
         """None, or a text that tells the difference."""
         return {CHECK: self.check, EXCHANGE: self.exchange, EXPIRE: self.expire, RELOAD: self.reload,
-                LOADAOF: self.load_aof, OTHER: self.other, READ: self.read}[words[0]](*words[1:])
+                LOADAOF: self.load_aof, SYNC: self.sync, OTHER: self.other, READ: self.read}[words[0]](*words[1:])
 
     def check(self):
         found = self.taps.compare()
         if found:
             return found
-        wait_in_sync(self.pando, *self.replicas, timeout=20)
-        expected = digest(self.oracle)
-        for server in (self.pando, *self.replicas):
-            other = self.oracle if server is self.pando else self.pando
-            if digest(server) not in (expected, digest(other)):
-                return f"the data of {other} and {server} differ:\n" + \
-                    "\n".join(differences(values_of(other), values_of(server)))
-        if digest(self.pando) != expected:
-            return f"the data of {self.oracle} and {self.pando} differ:\n" + \
-                "\n".join(differences(values_of(self.oracle), values_of(self.pando)))
+        for replica in self.all_replicas:
+            wait_in_sync(self.primary_of(replica), replica, timeout=20)
+        for one, other in [(self.oracle, self.pando), *((self.primary_of(r), r) for r in self.all_replicas)]:
+            if digest(one) != digest(other):
+                return f"the data of {one} and {other} differ:\n" + \
+                    "\n".join(differences(values_of(one), values_of(other)))
         return None
 
     def exchange(self, key):
@@ -140,6 +148,12 @@ class Rig:
         if agree(measure(list(command)), theirs, mine):
             return None
         return f"{command!r}\n  redis: {show(theirs)}\n  pando: {show(mine)}"
+
+    def sync(self):
+        for replica in self.all_replicas:
+            replica.replicate(None)
+        self.link_all()
+        return self.check()
 
     def reload(self):
         return self.after("RELOAD")

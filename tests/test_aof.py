@@ -202,6 +202,25 @@ def test_a_torn_tail_is_cut_and_no_half_transaction_is_seen(servers):
         server.kill()
 
 
+def test_of_a_torn_tail_with_zeros_nothing_is_executed(servers):
+    server = servers.pando(**AOF)
+    server.call("SET", "whole", "1")
+    server.call("SET", "torn", "hello")
+    server.kill()
+    path = newest_incr(server)
+    whole = path.read_bytes()
+    for cut in (1, 3, 7, 9, 20, 33, 50):
+        for zeros in (cut - 1, cut, cut + 300):  # a short stretch, one with a wrong CRC, a longer file
+            path.write_bytes(whole[:-cut] + bytes(zeros))
+            server.start()
+            assert server.call("GET", "whole") == b"1"
+            assert server.call("EXISTS", "torn") == 0, f"cut by {cut}, {zeros} zeros"
+            server.call("SET", "after", cut)
+            server.restart("kill")
+            assert server.call("GET", "after") == b"%d" % cut
+            server.kill()
+
+
 def test_damage_in_the_middle_stops_the_start(servers):
     server = servers.pando(**AOF)
     with server.connect() as c:

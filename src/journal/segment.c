@@ -135,7 +135,11 @@ enum segment_line segment_parse(struct span bytes, struct segment_parsed *out)
     if (bytes.ptr[0] == '*') return parse_select(bytes, &out->len);
     if (bytes.ptr[0] != '#') return SEGMENT_LINE_OTHER;
     newline = memchr(bytes.ptr, '\n', have);
-    if (newline == NULL) return have < SEGMENT_LINE_MAX ? SEGMENT_LINE_SHORT : SEGMENT_LINE_OTHER;
+    if (newline == NULL) {
+        /* Zeros where the rest should be: the file had grown before the bytes were there. */
+        bool torn = have < SEGMENT_LINE_MAX || memchr(bytes.ptr, '\0', have) != NULL;
+        return torn ? SEGMENT_LINE_SHORT : SEGMENT_LINE_OTHER;
+    }
     if (newline[-1] != '\r') return SEGMENT_LINE_OTHER;
 
     struct line line = {bytes.ptr, newline - 1};

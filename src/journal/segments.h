@@ -49,8 +49,9 @@ struct segments_found {
     uint64_t end_at;          /* position behind the last complete stretch */
     uint64_t tail_at;         /* where bytes behind it begin: of a short stretch, behind its mark */
     uint64_t size;
-    int64_t unix_s; /* of the last time line */
-    int error;      /* -errno with SEGMENT_IO */
+    uint64_t tail_end; /* the size; of a short one without zeros, by which the file had grown */
+    int64_t unix_s;    /* of the last time line */
+    int error;         /* -errno with SEGMENT_IO */
 };
 /* Walks a file. Every stretch's CRC is checked; a wrong one is DAMAGED unless it is the last. With `segments`
  * the file is taken into it as the newest, if it has history and continues what is there (else what is

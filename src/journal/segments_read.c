@@ -12,6 +12,23 @@
 
 /* ---- examining --------------------------------------------------------------------------------- */
 
+/* Whether nothing but zeros stands behind what was read: 1, 0, or -errno. */
+static int only_zeros_follow(struct segment_reader *reader)
+{
+    char bytes[4096];
+
+    for (uint64_t at = reader->at; at < reader->size;) {
+        uint64_t left = reader->size - at;
+        size_t len = left < sizeof bytes ? (size_t)left : sizeof bytes;
+        int error = segment_read_bytes(reader, at, bytes, len);
+        if (error != 0) return error;
+        for (size_t i = 0; i < len; i++)
+            if (bytes[i] != '\0') return 0;
+        at += len;
+    }
+    return 1;
+}
+
 /* Takes one complete stretch into account. False where its CRC is wrong or it cannot be read. */
 static bool take_stretch(struct segment_reader *reader, const struct segment_stretch *stretch,
                          struct segment_file *file, struct segments_found *out)
@@ -24,10 +41,11 @@ static bool take_stretch(struct segment_reader *reader, const struct segment_str
         return false;
     }
     if (right == 0) {
-        struct segment_stretch behind;
-        enum segment_part part = segment_read(reader, &behind);
-        /* Damage where more of ours stands behind it; else it was the last write. */
-        out->tail = part == SEGMENT_END ? SEGMENT_SHORT : SEGMENT_DAMAGED;
+        /* Damage where more stands behind it; else it was the last write, or the file had grown for
+         * several before the bytes were there. */
+        int zeros = only_zeros_follow(reader);
+        out->tail = zeros == 1 ? SEGMENT_SHORT : zeros == 0 ? SEGMENT_DAMAGED : SEGMENT_IO;
+        out->error = zeros < 0 ? zeros : 0;
         out->bad_crc = true;
         return false;
     }
@@ -64,6 +82,29 @@ static void walk(struct segment_reader *reader, struct segment_file *file,
     }
 }
 
+/* Where a short tail's bytes end: a command never ends with a zero, so zeros at the file's end are what
+ * the file system had let it grow by. */
+static void find_tail_end(struct segment_reader *reader, struct segments_found *out)
+{
+    char bytes[4096];
+
+    out->tail_end = out->size;
+    if (out->tail != SEGMENT_SHORT || out->bad_crc) return;
+    while (out->tail_end > out->tail_at) {
+        uint64_t left = out->tail_end - out->tail_at;
+        size_t len = left < sizeof bytes ? (size_t)left : sizeof bytes, at = len;
+        int error = segment_read_bytes(reader, out->tail_end - len, bytes, len);
+        if (error != 0) {
+            out->tail = SEGMENT_IO;
+            out->error = error;
+            return;
+        }
+        while (at > 0 && bytes[at - 1] == '\0') at--;
+        out->tail_end -= len - at;
+        if (at > 0) return;
+    }
+}
+
 void segments_examine(struct segments *segments, const char *path, bool retired,
                       struct segments_found *out)
 {
@@ -77,6 +118,7 @@ void segments_examine(struct segments *segments, const char *path, bool retired,
     *out = (struct segments_found){.size = size};
     segment_reader_init(&reader, fd, size);
     walk(&reader, file, out);
+    find_tail_end(&reader, out);
     segment_reader_release(&reader);
     file->first = out->first;
     file->end = out->end;

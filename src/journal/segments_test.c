@@ -182,6 +182,30 @@ Test(segments, a_bad_crc_at_the_end_is_a_torn_write_and_damage_elsewhere)
     close(fd);
 }
 
+Test(segments, zeros_to_the_end_are_a_torn_write_wherever_they_begin)
+{
+    open_file(first_path, 0);
+    write_some(1000, 0);
+    uint64_t good = segments_current_bytes(segments);
+    write_some(200, 0);
+    write_some(300, 0);
+    uint64_t whole = segments_current_bytes(segments);
+    for (uint64_t cut = good; cut < whole; cut++) {
+        cr_assert_eq(truncate(first_path, (off_t)cut), 0);
+        cr_assert_eq(truncate(first_path, (off_t)whole + 500), 0);
+        segments_forget(segments);
+        struct segments_found found = examine(first_path);
+        cr_assert_eq(found.tail, SEGMENT_SHORT, "cut at %d", (int)cut);
+        cr_assert(found.end == 1000 || found.end == 1200);
+        segments_forget(segments);
+        file_remove(first_path);
+        open_file(first_path, 0);
+        write_some(1000, 0);
+        write_some(200, 0);
+        write_some(300, 0);
+    }
+}
+
 Test(segments, what_redis_appended_is_foreign)
 {
     open_file(first_path, 0);

@@ -307,7 +307,7 @@ static void begin_incr(struct aof_load *load)
             say_short(load, incr->path, incr->found.end_at);
         if (is_last(load) && !incr->found.bad_crc && !is_replica) {
             load->tail_from = incr->found.tail_at;
-            load->tail_upto = incr->found.size;
+            load->tail_upto = incr->found.tail_end;
         }
     }
     load->phase = REPLAY;
@@ -357,6 +357,10 @@ static void replay_ended(struct aof_load *load, enum aof_replay_state state)
         of_base ? manifest_base(&load->aof->manifest)->name : load->incrs[load->current].name;
 
     aof_path(load->aof->server, name, path);
+    /* Of a stretch that is torn whatever is no command is torn as well: zeros, say. */
+    if (load->phase == TAIL && state == AOF_REPLAY_BAD &&
+        load->incrs[load->current].found.tail == SEGMENT_SHORT)
+        state = AOF_REPLAY_SHORT;
     refuse_bad(load, state, path);
     uint64_t valid = aof_replay_figures(load->replay)->valid;
     if (state == AOF_REPLAY_SHORT && load->phase != TAIL) {

@@ -19,7 +19,7 @@ static void publish(struct node *node, bool origin)
 {
     journal_publish(node->journal);
     if (journal_active(node->journal)) history_appended(node->sim, node, origin);
-    primary_log_advanced(node->primary, journal_end(node->journal), &node->actions);
+    primary_log_advanced(node->primary, disk_reach(node), &node->actions);
     node_perform(node, span_of("", 0));
 }
 
@@ -121,7 +121,7 @@ void node_apply(struct node *node, struct span bytes)
         history_appended(node->sim, node, false);
     }
     store_policy(node->store)->keep_expired = false;
-    primary_log_advanced(node->primary, journal_end(node->journal), &node->actions);
+    primary_log_advanced(node->primary, disk_reach(node), &node->actions);
     if (result.failed)
         replica_apply_failed(node->replica, result.reason, node_now(node), &node->actions);
     else

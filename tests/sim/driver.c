@@ -1,5 +1,7 @@
 #include "node_state.h"
 
+#include <strings.h>
+
 /* ---- carrying out actions ------------------------------------------------------------------------ */
 
 void node_hex(void *context, char *out, size_t len)
@@ -130,7 +132,7 @@ static void do_action(struct node *node, const struct repl_action *action, struc
         journal_append(node->journal, text.ptr, text.len);
         journal_publish(node->journal);
         history_appended(node->sim, node, true);
-        primary_log_advanced(node->primary, journal_end(node->journal), &node->actions);
+        primary_log_advanced(node->primary, disk_reach(node), &node->actions);
         break;
     case REPL_START_SNAPSHOT: images_start(node, action->snapshot); break;
     case REPL_END_SNAPSHOT: images_end(node, action->snapshot); break;
@@ -161,12 +163,15 @@ static void do_action(struct node *node, const struct repl_action *action, struc
     case REPL_APPLY: node_apply(node, text); break;
     case REPL_ADOPT: load_adopt(node, id, action->offset); break;
     case REPL_RENAME_ID:
+        if (strcasecmp(id, journal_id(node->journal)) == 0) break;
         journal_rename_id(node->journal, id);
         node_id_changed(node);
+        disk_id_changed(node);
         break;
     case REPL_SHIFT_ID:
         journal_shift_id(node->journal);
         node_id_changed(node);
+        disk_id_changed(node);
         break;
     case REPL_ROLE: set_role(node, action->value == 1); break;
     }

@@ -113,6 +113,18 @@ bool history_continues(const struct sim *sim, const char *id, const struct journ
     return false;
 }
 
+bool history_passed(const struct sim *sim, const char *id, uint64_t from, uint64_t digest)
+{
+    const int index = find(&sim->histories, id);
+    uint64_t known;
+    if (index < 0) return false;
+    if (mark_at(sim, index, from, &known) && known == digest) return true;
+    const struct history *history = &sim->histories.items[index];
+    for (size_t i = 0; i < history->mark_count; i++)
+        if (history->marks[i].offset >= from && history->marks[i].digest == digest) return true;
+    return false;
+}
+
 void history_check_data(struct sim *sim, struct node *node)
 {
     const struct journal *journal = node_journal(node);

@@ -65,6 +65,26 @@ void images_walk(struct node *node)
     node_perform(node, span_of("", 0));
 }
 
+bool image_whole(struct node *node, struct buf *rdb)
+{
+    const struct image_options options = images_settings(node);
+    struct image *image = image_start(node->store, &options);
+    if (image == NULL) return false;
+    while (image_walk(image, (struct image_budget){SIZE_MAX, SIZE_MAX, SIZE_MAX}) == IMAGE_MORE) {}
+    check(image_state(image) == IMAGE_COMPLETE);
+    struct spool_cursor *cursor = image_open(image, 0);
+    struct iovec iov;
+    int count;
+    buf_clear(rdb);
+    while (spool_peek(cursor, &iov, &count, 1, SIZE_MAX, NULL, NULL) == SPOOL_BYTES) {
+        buf_append(rdb, iov.iov_base, iov.iov_len);
+        spool_advance(cursor, iov.iov_len);
+    }
+    image_close(image, cursor);
+    image_release(image);
+    return true;
+}
+
 /* ---- loading ------------------------------------------------------------------------------------ */
 
 void load_rdb(struct node *node, struct span rdb, struct loader_outcome *outcome)
@@ -132,11 +152,13 @@ void load_adopt(struct node *node, const char *id, uint64_t offset)
         node->sessions[i].cursor = NULL;
     }
     load_take(node);
+    disk_let_go(node);
     journal_adopt(node->journal, id, offset);
     journal_set_db(node->journal, node->outcome.repl_stream_db);
     load_drop(node);
     apply_reset(node->apply);
     node_id_changed(node);
+    disk_began_anew(node);
     node->full_syncs++;
     node->sim->seen.full++;
     history_check_data(node->sim, node);

@@ -6,6 +6,7 @@
  *   sim --mutations [RUNS]     breaks one rule at a time: every one must be found out within RUNS */
 #include "sim.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <inttypes.h>
@@ -19,9 +20,13 @@ static const struct {
     const char *name;
     size_t offset;
 } mutations[] = {
+#define DISK_MUTATION(field)                                                                       \
+    {                                                                                              \
+#field, offsetof(struct sim, disk_mutations.field)                                         \
+    }
 #define MUTATION(field)                                                                            \
     {                                                                                              \
-#field, offsetof(struct repl_mutations, field)                                             \
+#field, offsetof(struct sim, mutations.field)                                              \
     }
     MUTATION(ack_what_was_read),
     MUTATION(ignore_second_offset),
@@ -34,6 +39,10 @@ static const struct {
     MUTATION(feed_unpinned),
     MUTATION(keep_partial_unit),
     MUTATION(resume_without_pause),
+    DISK_MUTATION(feed_before_written),
+    DISK_MUTATION(keep_torn_tail),
+    DISK_MUTATION(restore_wrong_offset),
+    DISK_MUTATION(keep_loaded_id),
 };
 
 static int run_seeds(struct sim *sim, uint64_t seed, uint64_t runs)
@@ -51,12 +60,16 @@ static int run_seeds(struct sim *sim, uint64_t seed, uint64_t runs)
         sums.seen.promotions += sim->seen.promotions;
         sums.seen.writes += sim->seen.writes;
         sums.seen.ceiling += sim->seen.ceiling;
+        sums.seen.torn += sim->seen.torn;
+        sums.seen.tails += sim->seen.tails;
     }
     printf("sim: %" PRIu64 " passed, 0 failed; %" PRIu64 " full and %" PRIu64
            " partial syncs, %" PRIu64 " failovers, %" PRIu64 " starts, %" PRIu64
-           " promotions, %" PRIu64 " writes, %" PRIu64 " ceilings\n",
+           " promotions, %" PRIu64 " writes, %" PRIu64 " ceilings, %" PRIu64 " torn files, %" PRIu64
+           " of them executed\n",
            runs, sums.seen.full, sums.seen.partial, sums.seen.failovers, sums.seen.restarts,
-           sums.seen.promotions, sums.seen.writes, sums.seen.ceiling);
+           sums.seen.promotions, sums.seen.writes, sums.seen.ceiling, sums.seen.torn,
+           sums.seen.tails);
     return 0;
 }
 
@@ -82,7 +95,7 @@ static bool caught(size_t which, uint64_t runs)
     const pid_t child = fork();
     if (child == 0) {
         struct sim *sim = mem_zalloc(sizeof(*sim));
-        *(bool *)((char *)&sim->mutations + mutations[which].offset) = true;
+        *(bool *)((char *)sim + mutations[which].offset) = true;
         for (uint64_t seed = 1; seed <= runs; seed++) {
             if (sim_run(sim, seed)) continue;
             printf("%-26s caught by seed %" PRIu64 ": %s\n", mutations[which].name, seed,
@@ -119,6 +132,7 @@ int main(int argc, char **argv)
     const uint64_t first = rest[0] != NULL ? strtoull(rest[0], NULL, 10) : 0;
     const uint64_t second = rest[0] != NULL && rest[1] != NULL ? strtoull(rest[1], NULL, 10) : 1;
     int result;
+    log_set_level(LOG_LEVEL_WARNING);
     if (strcmp(mode, "--mutations") == 0) {
         result = try_mutations(first > 0 ? first : 300);
     } else if (strcmp(mode, "--replay") == 0) {

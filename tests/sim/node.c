@@ -41,6 +41,7 @@ struct node *node_new(struct sim *sim, int index)
     node->sim = sim;
     node->index = index;
     node->followed = -1;
+    if (sim->with_disks && sim_chance(sim, 80)) node->disk = disk_new(node);
     return node;
 }
 
@@ -91,10 +92,12 @@ void node_start(struct node *node)
     node->later_count = 0;
     node->paused = node->watch_failover = node->loading = false;
     sim->histories.of_node[node->index] = -1;
-    if (node->has_rdb) restore(node);
-    node_id_changed(node);
+    node->config.log_needed = node->disk != NULL;
+    if (node->disk != NULL) disk_start(node);
+    else if (node->has_rdb) restore(node);
+    if (node->disk == NULL) node_id_changed(node);
     if (journal_active(node->journal)) history_check_data(sim, node);
-    primary_log_advanced(node->primary, journal_end(node->journal), &node->actions);
+    primary_log_advanced(node->primary, disk_reach(node), &node->actions);
     sim_say(sim, "node %d starts at offset %" PRIu64, node->index, journal_end(node->journal));
     if (node->followed >= 0) {
         char host[32];
@@ -106,23 +109,7 @@ void node_start(struct node *node)
 
 void node_save(struct node *node)
 {
-    if (!node->up) return;
-    const struct image_options options = images_settings(node);
-    struct image *image = image_start(node->store, &options);
-    if (image == NULL) return;
-    while (image_walk(image, (struct image_budget){SIZE_MAX, SIZE_MAX, SIZE_MAX}) == IMAGE_MORE) {}
-    check(image_state(image) == IMAGE_COMPLETE);
-    struct spool_cursor *cursor = image_open(image, 0);
-    struct iovec iov;
-    int count;
-    buf_clear(&node->rdb);
-    while (spool_peek(cursor, &iov, &count, 1, SIZE_MAX, NULL, NULL) == SPOOL_BYTES) {
-        buf_append(&node->rdb, iov.iov_base, iov.iov_len);
-        spool_advance(cursor, iov.iov_len);
-    }
-    image_close(image, cursor);
-    image_release(image);
-    node->has_rdb = true;
+    if (node->up && image_whole(node, &node->rdb)) node->has_rdb = true;
 }
 
 void node_stop(struct node *node, bool saving)
@@ -149,6 +136,8 @@ void node_stop(struct node *node, bool saving)
     buf_release(&node->link_in);
     buf_release(&node->image_in);
     repl_actions_release(&node->actions);
+    if (node->disk != NULL)
+        disk_stop(node, saving ? DISK_CLEAN : sim_chance(sim, 40) ? DISK_KILLED : DISK_POWER_CUT);
     apply_free(node->apply);
     role_free(node->role);
     replica_free(node->replica);
@@ -156,11 +145,13 @@ void node_stop(struct node *node, bool saving)
     unit_release(&node->unit);
     journal_free(node->journal);
     store_free(node->store);
+    if (node->disk != NULL && !saving && sim_chance(sim, 5)) disk_lose(node);
 }
 
 void node_free(struct node *node)
 {
     node_stop(node, false);
+    disk_free(node->disk);
     buf_release(&node->rdb);
     mem_free(node);
 }
@@ -182,6 +173,7 @@ void node_tick(struct node *node)
     journal_set_now(node->journal, node_now(node));
     load_finish(node);
     images_walk(node);
+    disk_tick(node);
     if (node_now(node) < node->timer_ms) {
         if (replica_next_timer(node->replica) <= node_now(node)) {
             replica_timer(node->replica, node_now(node), &node->actions);

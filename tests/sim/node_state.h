@@ -4,11 +4,13 @@
 #ifndef PANDO_TESTS_SIM_NODE_STATE_H
 #define PANDO_TESTS_SIM_NODE_STATE_H
 
+#include "disk.h"
 #include "sim.h"
 
 #include "base/check.h"
 #include "base/mem.h"
 #include "cmd/unit.h"
+#include "persist/aof_replay.h"
 #include "persist/image.h"
 #include "persist/loader.h"
 #include "proto/request.h"
@@ -47,6 +49,7 @@ struct node {
     int followed; /* by configuration: -1 primary */
     struct buf rdb;
     bool has_rdb;
+    struct disk *disk; /* its log in files; NULL: it has none */
     uint64_t
         touched; /* restarts and orders given: a failover that it disturbs may lose something */
 
@@ -120,6 +123,7 @@ struct image_options images_settings(const struct node *node);
 void images_start(struct node *node, uint32_t number);
 void images_end(struct node *node, uint32_t number);
 void images_walk(struct node *node);
+bool image_whole(struct node *node, struct buf *rdb); /* at once; false: too many snapshots */
 void load_rdb(struct node *node, struct span rdb, struct loader_outcome *outcome);
 void load_drop(struct node *node);
 void load_finish(struct node *node);

@@ -84,7 +84,7 @@ static void disturb(struct sim *sim)
     struct node *node = sim->nodes[which];
     struct node_figures figures;
     node_figures(node, &figures);
-    switch (sim_between(sim, 0, 15)) {
+    switch (sim_between(sim, 0, sim->with_disks ? 18 : 15)) {
     case 0:
     case 1:
     case 2: /* a connection breaks */
@@ -100,7 +100,8 @@ static void disturb(struct sim *sim)
     case 6:
     case 7: net_partition(sim, which, other_than(sim, which), false); break;
     case 8:
-        if (figures.up && sim_chance(sim, 50)) node_stop(node, sim_chance(sim, 50));
+        if (figures.up && (sim->with_disks || sim_chance(sim, 50)))
+            node_stop(node, sim_chance(sim, sim->with_disks ? 20 : 50));
         break;
     case 9:
     case 10:
@@ -120,6 +121,12 @@ static void disturb(struct sim *sim)
         break;
     case 14: node_save(node); break;
     case 15: reconfigure(sim, node); break;
+    case 16:
+    case 17:
+    case 18: /* a crash, and back at once */
+        node_stop(node, false);
+        node_start(node);
+        break;
     }
 }
 
@@ -237,9 +244,12 @@ bool sim_run(struct sim *sim, uint64_t seed)
 {
     uint64_t said[NODES_MAX] = {0};
     const struct repl_mutations mutations = sim->mutations;
+    const struct disk_mutations disk_mutations = sim->disk_mutations;
     const bool verbose = sim->verbose;
-    *sim = (struct sim){.seed = seed, .mutations = mutations, .verbose = verbose};
+    *sim = (struct sim){
+        .seed = seed, .mutations = mutations, .disk_mutations = disk_mutations, .verbose = verbose};
     random_seed(&sim->random, seed);
+    sim->with_disks = sim_chance(sim, 60);
     build(sim);
     const int64_t chaos_ms = sim_between(sim, 1000, CHAOS_MS_MAX);
     const int pace = sim_between(sim, 1, 30);

@@ -1,5 +1,7 @@
 #include "node_state.h"
 
+#include "base/num.h"
+
 /* ---- sessions: the server's end of connections --------------------------------------------------- */
 
 struct session *session_of(struct node *node, uint64_t id)
@@ -80,6 +82,7 @@ void session_pump(struct node *node, struct session *session)
                 return;
             net_send(sim, session->conn, SERVER, iov.iov_base, iov.iov_len);
             spool_advance(session->cursor, iov.iov_len);
+            disk_sent(node, spool_position(session->cursor));
             primary_fed(node->primary, session->conn->id, spool_position(session->cursor));
         } else {
             return;
@@ -114,6 +117,7 @@ static void run_command(struct node *node, struct session *session, int argc,
         kind = primary_replconf(node->primary, &origin, argc, argv, node_now(node), text,
                                 &node->actions);
     } else if (span_is(argv[0], "psync")) {
+        const uint64_t full = primary_stats(node->primary)->sync_full;
         kind =
             primary_psync(node->primary, &origin, argc, argv, node_now(node), text, &node->actions);
         if (kind == PRIMARY_PROMOTE) {
@@ -127,6 +131,10 @@ static void run_command(struct node *node, struct session *session, int argc,
             replica_state(node->replica) != REPLICA_CONNECTED)
             sim_violation(node->sim, "node %d serves a replica while its own link is down",
                           node->index);
+        int64_t next;
+        if (primary_stats(node->primary)->sync_full > full && argc >= 3 &&
+            num_parse_int64(argv[2], &next) && next > 0)
+            disk_judge_full_sync(node, argv[1], (uint64_t)next - 1);
         sim_trace(node->sim, (uint64_t)kind, (uint64_t)node->index, 7);
     } else if (span_is(argv[0], "sync")) {
         kind = primary_sync(node->primary, &origin, node_now(node), text, &node->actions);

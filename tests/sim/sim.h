@@ -6,6 +6,8 @@
  *      driver.c     src/repl, and the driver that carries out their actions; its clients
  *      client.c ... (client.c), its end of connections (session.c), snapshots (image.c)
  *         |
+ *      disk.c       the log in files, and what a crash leaves of them
+ *         |
  *      net.c        connections: delays, pieces, cuts, silence, full buffers
  *      history.c    what must hold all along; execute.c: a handful of commands on the store
  *
@@ -32,6 +34,14 @@
 #include "repl/apply.h"
 #include "repl/role.h"
 #include "store/store.h"
+
+/* Rules of the driver of the files (disk.h) that a test breaks one at a time. */
+struct disk_mutations {
+    bool feed_before_written;  /* replicas get what the file does not have yet */
+    bool keep_torn_tail;       /* the file goes on behind the torn bytes */
+    bool restore_wrong_offset; /* the log is said to end where the file begins */
+    bool keep_loaded_id;       /* a primary goes on under the id of its files */
+};
 
 #define NODES_MAX     5
 #define DATABASES     3
@@ -107,6 +117,8 @@ void history_id_changed(struct sim *sim, struct node *node);
 void history_appended(struct sim *sim, struct node *node, bool origin);
 /* The node's data must be what belongs to its id and offset. */
 void history_check_data(struct sim *sim, struct node *node);
+/* Whether the data was ever like this under `id`, at `from` or later. */
+bool history_passed(const struct sim *sim, const char *id, uint64_t from, uint64_t digest);
 /* Whether the history `id` holds everything that this journal does. */
 bool history_continues(const struct sim *sim, const char *id, const struct journal *journal);
 uint64_t store_fingerprint(const struct store *store); /* values and deadlines of all keys */
@@ -156,11 +168,13 @@ struct sim {
     struct net net;
     struct histories histories;
     struct repl_mutations mutations;
+    struct disk_mutations disk_mutations;
+    bool with_disks; /* some nodes of this run keep their log in files */
     bool verbose;
     uint64_t trace;      /* a hash over all that happened: equal seeds, equal traces */
     char violation[512]; /* the first; empty: none */
     struct {
-        uint64_t full, partial, failovers, restarts, writes, ceiling, promotions;
+        uint64_t full, partial, failovers, restarts, writes, ceiling, promotions, torn, tails;
     } seen; /* that the runs do exercise what they are for */
 };
 bool sim_run(struct sim *sim, uint64_t seed); /* false: a violation */

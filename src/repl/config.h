@@ -19,8 +19,9 @@ struct repl_mutations {
                              */
     bool continue_while_link_down; /* PSYNC is served though our own link is down and a full sync
                                       may come */
-    bool adopt_at_begin; /* id and offset are taken at +FULLRESYNC instead of at the swap */
-    bool feed_unpinned;  /* a waiting replica does not hold the log from its snapshot's offset on */
+    bool adopt_at_begin;   /* id and offset are taken at +FULLRESYNC instead of at the swap */
+    bool image_before_log; /* a snapshot is sent though our own file does not reach its offset */
+    bool feed_unpinned; /* a waiting replica does not hold the log from its snapshot's offset on */
     bool keep_partial_unit;    /* what was read but not applied survives the link */
     bool resume_without_pause; /* a failover switches roles without stopping the writes first */
 };

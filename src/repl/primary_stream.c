@@ -9,6 +9,7 @@
 void primary_log_advanced(struct primary *primary, uint64_t end, struct repl_actions *out)
 {
     primary->log_end = end;
+    primary_send_held_images(primary, out);
     for (int i = 0; i < primary->peer_count; i++) {
         struct peer *peer = primary->peers[i];
         if (!peer->is_replica || peer->state != PEER_ONLINE || peer->fed >= end) continue;

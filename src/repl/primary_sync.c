@@ -115,6 +115,30 @@ static void send_image(struct peer *peer, const struct shared_snapshot *snapshot
     peer->sending_ms = peer->progress_ms = now_ms;
 }
 
+/* With the EOF mark the image goes out while it is made. But nothing of an offset leaves that our own
+ * file does not hold: after a power cut the replica would be ahead of us. */
+static bool may_send_image(const struct primary *primary, const struct peer *peer,
+                           const struct shared_snapshot *snapshot)
+{
+    return (peer->by_mark || snapshot->state == SNAPSHOT_COMPLETE) &&
+           (peer->rdb_only || primary->config->mutations.image_before_log ||
+            snapshot->offset <= primary->log_end);
+}
+
+void primary_send_held_images(struct primary *primary, struct repl_actions *out)
+{
+    for (int i = 0; i < primary->peer_count; i++) {
+        struct peer *peer = primary->peers[i];
+        if (!peer->is_replica || peer->state != PEER_WAIT_IMAGE) continue;
+        const struct shared_snapshot *snapshot = primary_snapshot(primary, peer->snapshot);
+        /* The time is that of the last timer, or of the attachment: there is none with the log. */
+        const int64_t now_ms =
+            peer->moved_ms > peer->sending_ms ? peer->moved_ms : peer->sending_ms;
+        if (snapshot != NULL && may_send_image(primary, peer, snapshot))
+            send_image(peer, snapshot, now_ms, out);
+    }
+}
+
 static void attach_peer(struct primary *primary, struct peer *peer,
                         struct shared_snapshot *snapshot, int64_t now_ms, struct repl_actions *out)
 {
@@ -131,8 +155,8 @@ static void attach_peer(struct primary *primary, struct peer *peer,
         memcpy(primary->told_id, snapshot->id, sizeof(snapshot->id));
     }
     peer->state = PEER_WAIT_IMAGE;
-    if (peer->by_mark || snapshot->state == SNAPSHOT_COMPLETE)
-        send_image(peer, snapshot, now_ms, out);
+    peer->sending_ms = now_ms;
+    if (may_send_image(primary, peer, snapshot)) send_image(peer, snapshot, now_ms, out);
 }
 
 static bool may_start(const struct peer *peer, int64_t now_ms)
@@ -235,7 +259,8 @@ void primary_snapshot_done(struct primary *primary, uint32_t number, uint64_t im
     snapshot->permille = 1000;
     for (int i = 0; i < primary->peer_count; i++) {
         struct peer *peer = primary->peers[i];
-        if (peer->is_replica && peer->snapshot == number && peer->state == PEER_WAIT_IMAGE)
+        if (peer->is_replica && peer->snapshot == number && peer->state == PEER_WAIT_IMAGE &&
+            may_send_image(primary, peer, snapshot))
             send_image(peer, snapshot, now_ms, out);
     }
 }

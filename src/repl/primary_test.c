@@ -238,6 +238,22 @@ Test(psync, what_is_not_held_any_more_gets_a_full_sync)
 
 TestSuite(full_sync, .init = start, .fini = stop);
 
+Test(full_sync, an_image_waits_until_our_own_file_reaches_its_offset)
+{
+    rig_ask(&rig, 3, FULL_CAPA);
+    cr_assert_eq(rig_ask(&rig, 3, "psync ? -1"), PRIMARY_TAKEN);
+    TOLD("START_SNAPSHOT 1 3");
+    primary_log_advanced(rig.primary, 99, &rig.out);
+    primary_snapshot_begun(rig.primary, 1, 100, rig.now_ms, &rig.out);
+    TOLD("PIN 3 100 | SEND 3 \"+FULLRESYNC %s 100\\r\\n\"", id());
+    primary_snapshot_done(rig.primary, 1, 500, rig.now_ms, &rig.out);
+    TOLD("%s", "");
+    cr_assert(eq(str, (char *)figures(0).state_name, "wait_bgsave"));
+    primary_log_advanced(rig.primary, 100, &rig.out);
+    TOLD("ATTACH 3 1 \"$EOF:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee\\r\\n\"");
+    cr_assert(eq(str, (char *)figures(0).state_name, "send_bulk"));
+}
+
 Test(full_sync, with_mark_from_psync_to_the_stream)
 {
     rig_ask(&rig, 3, FULL_CAPA);

@@ -247,6 +247,7 @@ void disk_stop(struct node *node, enum disk_stop how)
     disk->least = how == DISK_POWER_CUT ? figures.synced : figures.written;
     const bool sent_stays = how != DISK_POWER_CUT || disk->sync == LOG_SYNC_ALWAYS;
     if (disk->promised && sent_stays && disk->sent > disk->least) disk->least = disk->sent;
+    disk->was_primary = !role_is_replica(node->role);
     if (disk->promised && how == DISK_POWER_CUT) cut_power(node);
     log_writer_free(disk->writer, true);
     disk->writer = NULL;
@@ -430,6 +431,11 @@ void disk_judge_full_sync(struct node *node, struct span id, uint64_t offset)
     memcpy(text, id.ptr, REPLICATION_ID_LEN);
     text[REPLICATION_ID_LEN] = '\0';
     if (strcmp(journal_id(node->journal), disk->own_id) != 0 || role_is_replica(node->role)) return;
+    if (strcasecmp(text, disk->loaded_id) == 0 && offset > disk->loaded_end && disk->was_primary &&
+        disk->promised && disk->sync == LOG_SYNC_ALWAYS)
+        sim_violation(node->sim,
+                      "node %d syncs always, and a replica is at %" PRIu64 ", ahead of %" PRIu64,
+                      node->index, offset, disk->loaded_end);
     if (strcasecmp(text, disk->loaded_id) == 0 && offset <= disk->loaded_end &&
         offset >= journal_first(node->journal))
         sim_violation(node->sim,

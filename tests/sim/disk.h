@@ -13,7 +13,8 @@
  * What must hold at a start, besides the data being that of its place in the history
  *   1. What was synced, and after a kill what was written, is there.
  *   2. What was sent to a replica is there, after a kill and under `always`.
- *   3. No replica of a primary that comes back with its disk needs a full sync, unless it is ahead. */
+ *   3. No replica of a primary that comes back with its disk needs a full sync, unless it is
+ *      ahead; under `always` none is. */
 #ifndef PANDO_TESTS_SIM_DISK_H
 #define PANDO_TESTS_SIM_DISK_H
 
@@ -48,6 +49,7 @@ struct disk {
     bool promised;        /* the last stop left an AOF */
     uint64_t least, most; /* offsets in between which it must come back */
     uint64_t sent;        /* to replicas, under the history that stands in the files */
+    bool was_primary;     /* when it stopped */
     char loaded_id[REPLICATION_ID_LEN + 1]; /* what the files said; empty: nothing */
     uint64_t loaded_end;
     char own_id[REPLICATION_ID_LEN + 1]; /* begun by the start */

@@ -39,6 +39,7 @@ static const struct {
     MUTATION(feed_unpinned),
     MUTATION(keep_partial_unit),
     MUTATION(resume_without_pause),
+    MUTATION(image_before_log),
     DISK_MUTATION(feed_before_written),
     DISK_MUTATION(keep_torn_tail),
     DISK_MUTATION(restore_wrong_offset),

@@ -63,6 +63,8 @@ void session_pump(struct node *node, struct session *session)
             } else if (read == SPOOL_END && session->image->done_told) {
                 image_close(session->image->image, session->image_cursor);
                 session->image_cursor = NULL;
+                if (session->cursor != NULL) /* what is in the image was sent as well */
+                    disk_sent(node, spool_position(session->cursor));
                 const uint64_t id = session->conn->id;
                 primary_image_sent(node->primary, id, node_now(node), &node->actions);
                 node_perform(node, span_of("", 0));

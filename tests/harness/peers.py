@@ -164,6 +164,7 @@ class FakeReplica(Connection):
     def __init__(self, server, port=1, capa=("eof", "psync2"), handshake=True):
         Connection.__init__(self, server.port, timeout=30 * PATIENCE)
         self.server = server
+        self.listening_port = port
         if handshake:
             assert self.call("PING") == b"PONG"
             assert self.call("REPLCONF", "listening-port", port) == b"OK"
@@ -210,7 +211,8 @@ class FakeReplica(Connection):
 
         def online():
             self.ack()
-            return any(r["state"] == "online" for r in replicas_of(self.server))
+            mine = [r["state"] for r in replicas_of(self.server) if r["port"] == str(self.listening_port)]
+            return mine and all(state == "online" for state in mine)
         wait_until(online, f"the fake replica on port {me} to be online", interval=0.05)
         self.ack()
         return data

@@ -18,9 +18,11 @@ enum aof_state {
 /* A rewrite under way. */
 struct rewrite {
     bool running;
-    struct image *image;   /* NULL once the base stands */
-    struct rdb_file *file; /* writes the base */
-    struct manifest next;  /* the manifest when it is done */
+    struct image *image;         /* NULL once the base stands */
+    struct rdb_file *file;       /* writes the base */
+    struct beginning *beginning; /* of the new incr file; NULL once it stands */
+    bool has_base;               /* it stands */
+    struct manifest next;        /* the manifest when it is done */
     int64_t started_ms;
 };
 

@@ -78,6 +78,8 @@ void aof_abort_rewrite(struct aof *aof)
     *rewrite = (struct rewrite){0};
 }
 
+static void switch_when_both_stand(struct aof *aof);
+
 /* The new incr file stands, and the manifest names it; or neither. */
 static void on_file_begun(void *context, int error)
 {
@@ -91,6 +93,10 @@ static void on_file_begun(void *context, int error)
             aof->closed_size = aof_size_of_all(aof);
         }
         journal_set_segments(aof->server->journal, aof->segments);
+        if (aof->rewrite.beginning == beginning) {
+            aof->rewrite.beginning = NULL;
+            switch_when_both_stand(aof);
+        }
     } else if (error != -ECANCELED && aof->rewrite.running) {
         char why[256];
         snprintf(why, sizeof why, "the new incr file cannot be made: %s", strerror(-error));
@@ -154,6 +160,20 @@ static void switched(void *context)
     mem_free(switching);
 }
 
+/* The small base may be there before the writer has come to the new incr file, and the manifest names
+ * nothing that does not stand: a crash would leave what no start accepts. */
+static void switch_when_both_stand(struct aof *aof)
+{
+    struct rewrite *rewrite = &aof->rewrite;
+
+    if (!rewrite->has_base || rewrite->beginning != NULL) return;
+    struct switching *switching = mem_zalloc(sizeof *switching);
+    switching->aof = aof;
+    aof_manifest_path(aof->server, switching->path);
+    manifest_copy(&switching->manifest, &rewrite->next);
+    worker_submit(aof_worker(aof), switch_work, switched, switching);
+}
+
 static void on_base(void *context, const char *error, uint64_t bytes)
 {
     struct aof *aof = context;
@@ -169,11 +189,8 @@ static void on_base(void *context, const char *error, uint64_t bytes)
         return;
     }
     log_notice("Background AOF rewrite terminated with success");
-    struct switching *switching = mem_zalloc(sizeof *switching);
-    switching->aof = aof;
-    aof_manifest_path(aof->server, switching->path);
-    manifest_copy(&switching->manifest, &rewrite->next);
-    worker_submit(aof_worker(aof), switch_work, switched, switching);
+    rewrite->has_base = true;
+    switch_when_both_stand(aof);
 }
 
 /* Prepares the manifest of after the rewrite and, unless the AOF is off, the one with the new incr file
@@ -252,6 +269,7 @@ bool aof_start_rewrite(struct aof *aof)
         change.commit = commit_manifest;
         change.done = on_file_begun;
         change.context = beginning;
+        rewrite->beginning = beginning;
         log_writer_begin(aof->writer, &change);
     }
     log_notice("Background append only file rewriting started by pid %d", (int)getpid());

@@ -1,7 +1,7 @@
 /* BITFIELD: integers of 1 to 64 bits at any place of a string.
  *
- * All operations are parsed before the first is carried out. What they write they write in one passage
- * of the door, the string being made long enough for all of them first. */
+ * All operations are parsed before the first is carried out. What they write they write in one
+ * passage of the door, the string being made long enough for all of them first. */
 #include "cmd/bitmap.h"
 
 #include "base/check.h"
@@ -36,7 +36,7 @@ struct operations {
     bool grows;   /* the string was shorter than that */
 };
 
-/* ---- parsing ---------------------------------------------------------------------------------- */
+/* ---- parsing -------------------------------------------------------------------------------- */
 
 static enum err parse_type(struct call *call, int index, struct field_type *out)
 {
@@ -63,8 +63,8 @@ static enum err parse_overflow(struct call *call, int index, enum overflow *out)
     return OK;
 }
 
-/* One operation from argv[*index] on, which is left behind its last argument. OVERFLOW is none: it only
- * says what those behind it do. */
+/* One operation from argv[*index] on, which is left behind its last argument. OVERFLOW is none:
+ * it only says what those behind it do. */
 static enum err parse_one(struct call *call, int *index, enum overflow *overflow,
                           struct operations *all)
 {
@@ -98,7 +98,7 @@ static enum err parse(struct call *call, struct operations *all)
     return OK;
 }
 
-/* ---- arithmetic ------------------------------------------------------------------------------- */
+/* ---- arithmetic ----------------------------------------------------------------------------- */
 
 static int64_t read_field(struct span bytes, const struct operation *operation)
 {
@@ -118,8 +118,8 @@ static bool fit(const struct operation *operation, __int128 wish, int64_t *out)
 
     if (wish < low || wish > high) {
         if (operation->overflow == FAIL) return false;
-        /* What Redis takes for too high is also a SET so far below that the way to `high` does not fit
-         * 64 bits. A replica computes this anew: it must come to the same. */
+        /* What Redis takes for too high is also a SET so far below that the way to `high` does
+         * not fit 64 bits. A replica computes this anew: it must come to the same. */
         bool is_low = wish < low && (operation->action != SET || high - wish <= INT64_MAX);
         if (operation->overflow == SATURATE) wish = is_low ? low : high;
     }
@@ -158,12 +158,12 @@ static uint64_t run_all(void *context, char *bytes, size_t len)
         if (operation->action == GET) operation->reply = read_field(span_of(bytes, len), operation);
         else changes += write_field(operation, bytes, len, all->grows);
     }
-    /* A string that has only become longer, since everything failed, has changed as well: Redis keeps
-     * that to itself, and its replicas are different from then on. */
+    /* A string that has only become longer, since everything failed, has changed as well: Redis
+     * keeps that to itself, and its replicas are different from then on. */
     return changes == 0 && all->grows ? 1 : changes;
 }
 
-/* ---- commands --------------------------------------------------------------------------------- */
+/* ---- commands ------------------------------------------------------------------------------- */
 
 static enum err execute(struct call *call, struct operations *all)
 {
@@ -203,8 +203,8 @@ static enum err bitfield(struct call *call, bool reads_only)
     return err;
 }
 
-/* BITFIELD key [GET type offset | [OVERFLOW WRAP | SAT | FAIL] SET type offset value | INCRBY type offset
- * increment] ... */
+/* BITFIELD key [GET type offset | [OVERFLOW WRAP | SAT | FAIL] SET type offset value | INCRBY
+ * type offset increment] ... */
 enum err cmd_bitfield(struct call *call)
 {
     return bitfield(call, false);

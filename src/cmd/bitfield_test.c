@@ -1,5 +1,6 @@
-/* Each line of the table was run by Redis 7.0.15 with an attached replica and all keyspace events on:
- * its reply, by how much rdb_changes_since_last_save rose, what the replica got, and the events. */
+/* Each line of the table was run by Redis 7.0.15 with an attached replica and all keyspace
+ * events on: its reply, by how much rdb_changes_since_last_save rose, what the replica got, and
+ * the events. */
 #include "cmd/test_bed.h"
 
 #include <criterion/criterion.h>
@@ -280,7 +281,8 @@ Test(bitfield, as_the_oracle)
     }
 }
 
-/* Redis makes the string longer here, counts nothing and tells nobody: its replicas differ from then on. */
+/* Redis makes the string longer here, counts nothing and tells nobody: its replicas differ from
+ * then on. */
 Test(bitfield, growth_is_a_change_also_where_everything_fails)
 {
     cr_expect_str_eq(test_bed_run(&bed, "BITFIELD k OVERFLOW FAIL INCRBY u8 0 300"),

@@ -21,7 +21,7 @@ enum err bitmap_arg_offset(struct call *call, int index, unsigned width, uint64_
     return OK;
 }
 
-/* ---- one bit ---------------------------------------------------------------------------------- */
+/* ---- one bit -------------------------------------------------------------------------------- */
 
 struct bit_change {
     uint64_t offset;
@@ -36,8 +36,8 @@ static uint64_t write_bit(void *context, char *bytes, size_t len)
     return change->counts;
 }
 
-/* SETBIT key offset value. A bit that has that value already is no change, but leaves the string "raw",
- * as in Redis. */
+/* SETBIT key offset value. A bit that has that value already is no change, but leaves the string
+ * "raw", as in Redis. */
 enum err cmd_setbit(struct call *call)
 {
     const struct entry *entry;
@@ -74,7 +74,7 @@ enum err cmd_getbit(struct call *call)
     return OK;
 }
 
-/* ---- ranges ----------------------------------------------------------------------------------- */
+/* ---- ranges --------------------------------------------------------------------------------- */
 
 /* Bytes or bits from `start` to `end`, both inclusive, negative ones counted from behind. */
 struct bit_range {
@@ -107,8 +107,8 @@ static void clip(struct bit_range range, size_t len, uint64_t *from, uint64_t *t
     *to = (uint64_t)(range.end + 1) * scale;
 }
 
-/* *empty: the wrong way round while both ends count from behind, which BITPOS knows nothing of. Then
- * the unit is not looked at. */
+/* *empty: the wrong way round while both ends count from behind, which BITPOS knows nothing of.
+ * Then the unit is not looked at. */
 static enum err parse_count_range(struct call *call, struct bit_range *range, bool *empty)
 {
     *range = (struct bit_range){0, -1, false};
@@ -151,8 +151,8 @@ static enum err parse_position_range(struct call *call, struct bit_range *range)
     return OK;
 }
 
-/* BITPOS key bit [start [end [BYTE | BIT]]]. Where no end is given the string continues in zeros: so
- * the first 0 of a string of ones is the bit behind it. */
+/* BITPOS key bit [start [end [BYTE | BIT]]]. Where no end is given the string continues in
+ * zeros: so the first 0 of a string of ones is the bit behind it. */
 enum err cmd_bitpos(struct call *call)
 {
     const struct entry *entry;
@@ -177,7 +177,7 @@ enum err cmd_bitpos(struct call *call)
     return OK;
 }
 
-/* ---- BITOP ------------------------------------------------------------------------------------ */
+/* ---- BITOP ---------------------------------------------------------------------------------- */
 
 static enum err parse_operation(struct call *call, enum bits_operation *out)
 {
@@ -220,8 +220,8 @@ static struct entry *combine(struct call *call, enum bits_operation operation, s
     return made;
 }
 
-/* BITOP AND | OR | XOR | NOT destkey key [key ...]: replies with the length of the result, which is that
- * of the longest source. An empty result deletes the destination. */
+/* BITOP AND | OR | XOR | NOT destkey key [key ...]: replies with the length of the result, which
+ * is that of the longest source. An empty result deletes the destination. */
 enum err cmd_bitop(struct call *call)
 {
     enum bits_operation operation;

@@ -1,5 +1,6 @@
-/* Each line of the table was run by Redis 7.0.15 with an attached replica and all keyspace events on:
- * its reply, by how much rdb_changes_since_last_save rose, what the replica got, and the events. */
+/* Each line of the table was run by Redis 7.0.15 with an attached replica and all keyspace
+ * events on: its reply, by how much rdb_changes_since_last_save rose, what the replica got, and
+ * the events. */
 #include "cmd/test_bed.h"
 
 #include <criterion/criterion.h>

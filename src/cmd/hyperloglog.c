@@ -1,5 +1,5 @@
-/* HyperLogLogs: strings that ds/hyperloglog.h knows how to read. Dense ones are changed in place; of a
- * sparse one, which is short, a copy is changed and put back. */
+/* HyperLogLogs: strings that ds/hyperloglog.h knows how to read. Dense ones are changed in
+ * place; of a sparse one, which is short, a copy is changed and put back. */
 #include "ds/hyperloglog.h"
 
 #include "base/mem.h"
@@ -33,7 +33,7 @@ static enum err find_hll(struct call *call, int index, bool to_write, struct fou
     return OK;
 }
 
-/* ---- putting back ----------------------------------------------------------------------------- */
+/* ---- putting back --------------------------------------------------------------------------- */
 
 struct put {
     struct span bytes;
@@ -68,7 +68,7 @@ static void leave_raw(struct call *call, int index, const struct found *found)
         call_edit_string(call, index, found->hll.len, write_nothing, NULL, NO_EVENT);
 }
 
-/* ---- PFADD ------------------------------------------------------------------------------------ */
+/* ---- PFADD ---------------------------------------------------------------------------------- */
 
 /* Whether one of the elements raises a register of the dense value. */
 static bool raises_dense(const struct call *call, struct span hll)
@@ -139,7 +139,7 @@ enum err cmd_pfadd(struct call *call)
     return OK;
 }
 
-/* ---- PFCOUNT ---------------------------------------------------------------------------------- */
+/* ---- PFCOUNT -------------------------------------------------------------------------------- */
 
 static uint64_t keep_count(void *context, char *bytes, size_t len)
 {
@@ -148,8 +148,8 @@ static uint64_t keep_count(void *context, char *bytes, size_t len)
     return 1;
 }
 
-/* The estimate is kept in the value. That is a change, which enters the journal; a replica, whose values
- * are its primary's, keeps it only when told to. */
+/* The estimate is kept in the value. That is a change, which enters the journal; a replica,
+ * whose values are its primary's, keeps it only when told to. */
 static enum err count_one(struct call *call, uint64_t *count)
 {
     bool may_keep =
@@ -202,7 +202,7 @@ enum err cmd_pfcount(struct call *call)
     return OK;
 }
 
-/* ---- PFMERGE ---------------------------------------------------------------------------------- */
+/* ---- PFMERGE -------------------------------------------------------------------------------- */
 
 /* PFMERGE destkey [sourcekey ...]: the destination counts as a source as well. */
 enum err cmd_pfmerge(struct call *call)
@@ -228,7 +228,7 @@ enum err cmd_pfmerge(struct call *call)
     return OK;
 }
 
-/* ---- looking inside --------------------------------------------------------------------------- */
+/* ---- looking inside ------------------------------------------------------------------------- */
 
 static enum err make_dense(struct call *call, const struct found *found, bool *changed)
 {
@@ -291,10 +291,10 @@ enum err cmd_pfdebug(struct call *call)
     return OK;
 }
 
-/* ---- PFSELFTEST ------------------------------------------------------------------------------- */
+/* ---- PFSELFTEST ----------------------------------------------------------------------------- */
 
-/* Counts up to `total` numbers; returns the first count whose estimate is off by more than it may be, by
- * more than four standard errors, or 0. */
+/* Counts up to `total` numbers; returns the first count whose estimate is off by more than it
+ * may be, by more than four standard errors, or 0. */
 static uint64_t first_bad_estimate(uint64_t total, size_t sparse_max)
 {
     struct buf hll = {0};

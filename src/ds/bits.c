@@ -9,7 +9,7 @@ static uint64_t load_word(const char *bytes)
     return word;
 }
 
-/* ---- counting --------------------------------------------------------------------------------- */
+/* ---- counting ------------------------------------------------------------------------------- */
 
 static uint64_t count_portable(const char *bytes, size_t words)
 {
@@ -71,7 +71,7 @@ uint64_t bits_count(const char *bytes, uint64_t from, uint64_t to)
     return count;
 }
 
-/* ---- finding ---------------------------------------------------------------------------------- */
+/* ---- finding -------------------------------------------------------------------------------- */
 
 /* Where the first byte that is not `filler` may be: passes over words of nothing else. */
 static size_t skip_words(const char *bytes, size_t at, size_t end, unsigned char filler)
@@ -104,7 +104,7 @@ uint64_t bits_find(const char *bytes, bool bit, uint64_t from, uint64_t to)
     return position < to ? position : BITS_NONE;
 }
 
-/* ---- combining -------------------------------------------------------------------------------- */
+/* ---- combining ------------------------------------------------------------------------------ */
 
 #define BLOCK_BYTES (16 * 1024) /* of the output: stays in the first cache while the inputs pass */
 
@@ -182,12 +182,13 @@ void bits_combine(enum bits_operation operation, char *out, size_t len, const st
     }
 }
 
-/* ---- integers --------------------------------------------------------------------------------- */
+/* ---- integers ------------------------------------------------------------------------------- */
 
 /* 64 bits at any offset touch up to nine bytes: they are gathered in 128 bits. */
 typedef unsigned __int128 window;
 
-/* The bytes that hold [offset, offset + width), the bits of the integer lying `below` from the end. */
+/* The bytes that hold [offset, offset + width), the bits of the integer lying `below` from the
+ * end. */
 struct place {
     size_t first, last; /* bytes */
     unsigned below;

@@ -1,10 +1,10 @@
 /* Strings of bytes seen as rows of bits: counting, finding, combining, and integers of any width.
  *
  *     byte      0                 1
- *     bit     0 1 2 3 4 5 6 7   8 9 ...         bit 0 is the most significant of byte 0, as in SETBIT
+ *     bit     0 1 2 3 4 5 6 7   8 9 ...     bit 0 is the most significant of byte 0, as in SETBIT
  *
- * Ranges of bits are half open, [from, to), and lie within the bytes. Long ranges are worked off by
- * machine words; the results do not depend on that. No state, any thread. */
+ * Ranges of bits are half open, [from, to), and lie within the bytes. Long ranges are worked off
+ * by machine words; the results do not depend on that. No state, any thread. */
 #ifndef PANDO_DS_BITS_H
 #define PANDO_DS_BITS_H
 
@@ -27,8 +27,8 @@ enum bits_operation { BITS_AND, BITS_OR, BITS_XOR, BITS_NOT };
 void bits_combine(enum bits_operation operation, char *out, size_t len, const struct span *inputs,
                   size_t count);
 
-/* The `width` bits (1 to 64) from `offset` on as an unsigned number, the first one being its highest.
- * What lies behind the bytes reads as 0. */
+/* The `width` bits (1 to 64) from `offset` on as an unsigned number, the first one being its
+ * highest. What lies behind the bytes reads as 0. */
 uint64_t bits_read(struct span bytes, uint64_t offset, unsigned width);
 
 /* Writes the low `width` bits (1 to 64) of `value` there. All of them lie within the bytes. */

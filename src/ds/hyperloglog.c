@@ -7,7 +7,7 @@
 
 #define RANK_MAX 51 /* 64 bits of hash less the 14 of the index, and 1 */
 
-/* ---- hash ------------------------------------------------------------------------------------- */
+/* ---- hash ----------------------------------------------------------------------------------- */
 
 static uint64_t murmur64a(struct span bytes, uint64_t seed)
 {
@@ -41,7 +41,7 @@ struct hll_mark hll_mark(struct span element)
                              (uint8_t)(__builtin_ctzll(rest) + 1)};
 }
 
-/* ---- header ----------------------------------------------------------------------------------- */
+/* ---- header --------------------------------------------------------------------------------- */
 
 #define COUNT_AT     8
 #define COUNT_SPOILT ((uint64_t)1 << 63)
@@ -69,10 +69,10 @@ void hll_spoil_cached(char *hll)
     hll[COUNT_AT + 7] = (char)(hll[COUNT_AT + 7] | 0x80);
 }
 
-/* ---- dense registers -------------------------------------------------------------------------- */
+/* ---- dense registers ------------------------------------------------------------------------ */
 
-/* A register's bits lie in one byte or in two neighbours: read as 16 bits. Behind the last register, which ends with
- * its byte, there is none. */
+/* A register's bits lie in one byte or in two neighbours: read as 16 bits. Behind the last
+ * register, which ends with its byte, there is none. */
 static unsigned load_pair(const char *hll, unsigned bit)
 {
     const unsigned char *at = (const unsigned char *)hll + HLL_HEADER_BYTES + bit / 8;
@@ -133,7 +133,7 @@ bool hll_merge_into(uint8_t registers[static HLL_REGISTERS], struct span hll)
     return true;
 }
 
-/* ---- estimate --------------------------------------------------------------------------------- */
+/* ---- estimate ------------------------------------------------------------------------------- */
 
 /* x + the sum over k >= 1 of x^(2^k) * 2^(k-1), as far as doubles tell a difference. */
 static double sigma(double x)

@@ -1,6 +1,6 @@
-/* Two kinds of input. A hostile one is a value as a user might SET it: everything is tried on it, and a
- * sparse value that is sound must tell the same in all its forms. An honest one is a sequence of marks
- * on values that begin empty, against a plain array of registers. */
+/* Two kinds of input. A hostile one is a value as a user might SET it: everything is tried on
+ * it, and a sparse value that is sound must tell the same in all its forms. An honest one is a
+ * sequence of marks on values that begin empty, against a plain array of registers. */
 #include "base/check.h"
 #include "ds/hyperloglog.h"
 

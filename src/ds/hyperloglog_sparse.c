@@ -57,7 +57,7 @@ void hll_empty(struct buf *hll)
     buf_append(hll, zeros, put_run(zeros, HLL_REGISTERS, 0));
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 bool hll_sparse_ranks(struct span hll, uint32_t ranks[static 64])
 {
@@ -94,7 +94,7 @@ void hll_describe(struct span hll, struct buf *out)
     }
 }
 
-/* ---- changing --------------------------------------------------------------------------------- */
+/* ---- changing ------------------------------------------------------------------------------- */
 
 bool hll_to_dense(struct buf *hll)
 {
@@ -127,8 +127,8 @@ static void replace(struct buf *hll, size_t at, size_t old, const uint8_t *bytes
     hll->len = hll->len - old + count;
 }
 
-/* Joins neighbours of one rank from `at` on. A change touches five runs at most: one before it, three that it made of one,
- * one behind it. */
+/* Joins neighbours of one rank from `at` on. A change touches five runs at most: one before it,
+ * three that it made of one, one behind it. */
 static void join(struct buf *hll, size_t at)
 {
     struct run run, next;

@@ -1,9 +1,9 @@
 /* A conversation with a server that its caller waits for: send bytes, read lines.
  *
- * Nothing else happens in the calling thread meanwhile; so every step is bounded. `timeout_ms` is how long
- * a step may stand still: it counts anew whenever bytes have moved, as the timeout of MIGRATE does.
- * Errors are negative numbers as in socket.h: -ETIMEDOUT when the time was over, -ECONNRESET when the
- * peer closed. After an error nothing is left to do but to close. */
+ * Nothing else happens in the calling thread meanwhile; so every step is bounded. `timeout_ms`
+ * is how long a step may stand still: it counts anew whenever bytes have moved, as the timeout
+ * of MIGRATE does. Errors are negative numbers as in socket.h: -ETIMEDOUT when the time was
+ * over, -ECONNRESET when the peer closed. After an error nothing is left to do but to close. */
 #ifndef PANDO_IO_DIALOGUE_H
 #define PANDO_IO_DIALOGUE_H
 

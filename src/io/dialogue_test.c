@@ -1,4 +1,5 @@
-/* Peers are listening sockets and socket pairs of the test itself; what they have to say is said before it is read. */
+/* Peers are listening sockets and socket pairs of the test itself; what they have to say is said
+ * before it is read. */
 #include "io/dialogue.h"
 
 #include <criterion/criterion.h>

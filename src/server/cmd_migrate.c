@@ -1,9 +1,10 @@
 /* MIGRATE: moves keys to another server.
  *
- * The target gets, in one go, [AUTH] [SELECT] and a RESTORE per key; a key whose RESTORE it confirms is deleted here. The
- * engine waits for the target: so a key is never in both servers, nor in none, for anybody who looks, and a write cannot
- * come between the copy and the deletion. Each step waits for `timeout` at most (dialogue.h). Where the connection breaks
- * before the target has confirmed a key, all is sent once more over a new one: the kept one may have been dead for long.
+ * The target gets, in one go, [AUTH] [SELECT] and a RESTORE per key; a key whose RESTORE it
+ * confirms is deleted here. The engine waits for the target: so a key is never in both servers, nor
+ * in none, for anybody who looks, and a write cannot come between the copy and the deletion. Each
+ * step waits for `timeout` at most (dialogue.h). Where the connection breaks before the target has
+ * confirmed a key, all is sent once more over a new one: the kept one may have been dead for long.
  *
  * Enters the journal as one DEL of the keys that went. */
 #include "handlers.h"
@@ -32,7 +33,7 @@ struct migration {
     char target_error[DIALOGUE_LINE_BYTES_MAX];
 };
 
-/* ---- arguments -------------------------------------------------------------------------------- */
+/* ---- arguments ------------------------------------------------------------------------------ */
 
 static enum err parse_options(struct call *call, struct migration *migration)
 {
@@ -71,7 +72,7 @@ static enum err parse(struct call *call, struct migration *migration)
     return OK;
 }
 
-/* ---- what is sent ----------------------------------------------------------------------------- */
+/* ---- what is sent --------------------------------------------------------------------------- */
 
 static void add_restore(struct migration *migration, int index, const struct entry *entry)
 {
@@ -113,7 +114,7 @@ static void release(struct migration *migration)
     buf_release(&migration->restores);
 }
 
-/* ---- talking to the target -------------------------------------------------------------------- */
+/* ---- talking to the target ------------------------------------------------------------------ */
 
 enum outcome {
     SPOKEN, /* all replies are here, errors among them */
@@ -144,8 +145,8 @@ static int send_all(struct migration *migration, struct migrate_link *link, bool
     return dialogue_send(&link->dialogue, buf_span(&migration->restores), migration->timeout_ms);
 }
 
-/* Reads a reply; *ok: it is no error. The first error is kept. What is neither that nor a status comes from no
- * server of ours, and nothing shall be deleted for it. */
+/* Reads a reply; *ok: it is no error. The first error is kept. What is neither that nor a status
+ * comes from no server of ours, and nothing shall be deleted for it. */
 static int read_reply(struct migration *migration, struct migrate_link *link, bool *ok)
 {
     struct span line;
@@ -210,7 +211,7 @@ static enum outcome attempt(struct migration *migration, bool *again)
     return outcome == NOT_WRITTEN ? NOT_WRITTEN : NOT_READ;
 }
 
-/* ---- the command ------------------------------------------------------------------------------ */
+/* ---- the command ---------------------------------------------------------------------------- */
 
 /* Deletes here what has arrived there, and states it. */
 static void delete_arrived(struct migration *migration)
@@ -246,8 +247,8 @@ static void answer(struct migration *migration, enum outcome outcome)
     else reply_errorf(reply, "ERR Target instance replied with error: %s", migration->target_error);
 }
 
-/* MIGRATE host port key | "" destination-db timeout [COPY] [REPLACE] [AUTH password | AUTH2 username password]
- * [KEYS key [key ...]] */
+/* MIGRATE host port key | "" destination-db timeout [COPY] [REPLACE] [AUTH password | AUTH2
+ * username password] [KEYS key [key ...]] */
 enum err cmd_migrate(struct call *call)
 {
     struct migration migration;

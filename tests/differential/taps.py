@@ -21,6 +21,7 @@ class Tap:
         self.events.call("PSUBSCRIBE", "__keyevent@*__:*")
         self.stream = FakeReplica(server)
         self.stream.sync()
+        self.db = b"?"
         self.dirty = 0
         self.marks = 0
 
@@ -39,8 +40,11 @@ class Tap:
             command = self.stream.read_stream()
             if command[-1] == mark:
                 break
-            if command[0].upper() not in (b"PING", b"REPLCONF"):
-                stream.append(command)
+            name = command[0].upper()
+            if name == b"SELECT":  # where it stands is each server's own: a snapshot begins with one
+                self.db = command[1]
+            elif name not in (b"PING", b"REPLCONF"):
+                stream.append([b"db" + self.db, *command])
         self.stream.ack()
         dirty = self.server.stat("rdb_changes_since_last_save", "persistence")
         changes, self.dirty = dirty - self.dirty, dirty
@@ -97,12 +101,13 @@ def is_number(text):
 
 
 def same_effect(oracle, pando, forget_values):
-    """Times may be some seconds apart; what chance has chosen may be anything."""
+    """Two commands, the database in front. Times may be some seconds apart; what chance has chosen may be
+    anything."""
     if len(oracle) != len(pando):
         return False
-    if forget_values and oracle[0] == pando[0] == b"RESTORE":
+    if forget_values and oracle[1] == pando[1] == b"RESTORE":
         return True
-    if oracle[0] == pando[0] == b"SREM" and len(oracle) == 3:  # as SPOP's effect is stated
-        return oracle[1] == pando[1]
+    if oracle[1] == pando[1] == b"SREM" and len(oracle) == 4:  # as SPOP's effect is stated
+        return oracle[0] == pando[0] and oracle[2] == pando[2]
     return all(a == b or (is_number(a) and is_number(b) and 10**12 < int(a) and abs(int(a) - int(b)) < 100000)
                for a, b in zip(oracle, pando))

@@ -89,21 +89,34 @@ enum err cmd_zlexcount(struct call *call)
     return count(call, ZSET_BY_LEX);
 }
 
+/* All of it: the key is removed as a whole, so that a big one is freed by the reclaimer. */
+static void remove_all(struct call *call, size_t count, const char *event)
+{
+    call_remove(call, 1, REMOVE_NOW, EVENT(EVENT_ZSET, event));
+    call_event(call, 1, EVENT(EVENT_GENERIC, "del"));
+    store_add_dirty(call->store, count - 1);
+}
+
+static void remove_slice(struct call *call, struct zset_slice slice, const char *event)
+{
+    struct store_edit edit;
+
+    call_edit_open(call, 1, TYPE_ZSET, &edit);
+    edit.entry = zset_remove_ranks(edit.entry, slice.first, slice.count);
+    store_edit_close(&edit, slice.count, EVENT(EVENT_ZSET, event));
+}
+
 static enum err remove_range(struct call *call, enum zset_range_kind kind, const char *event)
 {
     const struct entry *entry;
     struct zset_slice slice = {0};
-    struct store_edit edit;
     struct zset_range range;
 
     TRY(parse_range(call, kind, 2, 3, &range));
     TRY(call_find_write(call, 1, TYPE_ZSET, &entry));
     if (entry != NULL) slice = zset_select(entry, &range, false);
-    if (slice.count > 0) {
-        call_edit_open(call, 1, TYPE_ZSET, &edit);
-        edit.entry = zset_remove_ranks(edit.entry, slice.first, slice.count);
-        store_edit_close(&edit, slice.count, EVENT(EVENT_ZSET, event));
-    }
+    if (slice.count > 0 && slice.count == zset_count(entry)) remove_all(call, slice.count, event);
+    else if (slice.count > 0) remove_slice(call, slice, event);
     reply_int64(call->reply, (int64_t)slice.count);
     return OK;
 }

@@ -166,7 +166,6 @@ static void on_effect(void *context, int db, int argc, const struct span *argv)
 struct reclaiming {
     void (*free_it)(void *);
     void *it;
-    struct store_stats *stats;
 };
 
 static void reclaim_work(void *context)
@@ -178,10 +177,7 @@ static void reclaim_work(void *context)
 
 static void reclaimed(void *context)
 {
-    struct reclaiming *reclaiming = context;
-
-    reclaiming->stats->lazyfreed_objects++;
-    mem_free(reclaiming);
+    mem_free(context);
 }
 
 static void reclaim(void *context, void (*free_it)(void *), void *it)
@@ -189,8 +185,7 @@ static void reclaim(void *context, void (*free_it)(void *), void *it)
     struct server *server = context;
     struct reclaiming *reclaiming = mem_alloc(sizeof *reclaiming);
 
-    *reclaiming =
-        (struct reclaiming){.free_it = free_it, .it = it, .stats = store_stats(server->store)};
+    *reclaiming = (struct reclaiming){.free_it = free_it, .it = it};
     worker_submit(server->reclaim_worker, reclaim_work, reclaimed, reclaiming);
 }
 

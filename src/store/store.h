@@ -79,8 +79,9 @@ struct store_policy {   /* set by the server from its configuration and role; re
 
 struct store_stats { /* since start or CONFIG RESETSTAT */
     uint64_t keyspace_hits, keyspace_misses, expired_keys, evicted_keys;
-    uint64_t expire_cycle_us; /* kept by the caller of store_expire_due, who has a clock */
-    uint64_t lazyfreed_objects;
+    uint64_t expire_cycle_us;        /* kept by the caller of store_expire_due, who has a clock */
+    uint64_t lazyfreed_objects;      /* where UNLINK, ASYNC or a setting lazyfree-* asked for it */
+    uint64_t reclaimed_objects;      /* given to the reclaimer for whatever reason */
     uint64_t leases_encoded_at_once; /* leased values copied because a change could not wait */
 };
 

@@ -2,7 +2,8 @@
 #include "base/mem.h"
 #include "store/store_internal.h"
 
-/* Keyspaces up to this size are freed at once: it takes well under a millisecond. */
+/* A keyspace is freed at once where it has no more keys than this, and no value that is work by itself: it takes well
+ * under a millisecond. */
 #define KEYSPACE_KEYS_AT_ONCE 1000
 
 /* What is on its way to the reclaimer: a value, or a keyspace. */
@@ -34,6 +35,7 @@ static void hand_over(struct store *store, struct rubbish what)
     rubbish->leaving = &store->leaving_bytes;
     __atomic_fetch_add(&store->leaving_bytes, rubbish->bytes, __ATOMIC_RELAXED);
     __atomic_fetch_add(&store->lazyfree_pending, rubbish->objects, __ATOMIC_RELAXED);
+    store->stats.reclaimed_objects += rubbish->objects;
     store->reclaim(store->reclaim_context, free_rubbish, rubbish);
 }
 
@@ -50,12 +52,17 @@ uint64_t store_lazyfree_pending(const struct store *store)
     return __atomic_load_n(&store->lazyfree_pending, __ATOMIC_ACQUIRE);
 }
 
+/* Whether freeing a value is worth another thread. */
+static bool is_work(enum encoding encoding, const void *value)
+{
+    return value_ops(encoding)->effort(value) > VALUE_EFFORT_LAZY;
+}
+
 /* Returns whether it went to the reclaimer. */
 static bool free_value(struct store *store, enum encoding encoding, void *value)
 {
     /* One that a snapshot holds is not freed here. */
-    if (store->reclaim != NULL && !value_shared(value) &&
-        value_ops(encoding)->effort(value) > VALUE_EFFORT_LAZY) {
+    if (store->reclaim != NULL && !value_shared(value) && is_work(encoding, value)) {
         hand_over(store, (struct rubbish){.objects = 1,
                                           .bytes = value_bytes(encoding, value),
                                           .encoding = encoding,
@@ -105,12 +112,27 @@ void store_free_entry(struct store *store, struct entry *entry, bool lazy)
     entry_free_shell(entry);
 }
 
+static void note_work(void *context, void *item)
+{
+    bool *work = context;
+    const struct entry *e = item;
+    if (entry_has_pointer(e) && is_work(entry_encoding(e), entry_pointer(e))) *work = true;
+}
+
+static bool keyspace_is_work(const struct keyspace *keyspace)
+{
+    bool work = keyspace_count(keyspace) > KEYSPACE_KEYS_AT_ONCE;
+    for (size_t i = 0; i < table_buckets(keyspace->table) && !work; i++)
+        table_visit(keyspace->table, i, note_work, &work);
+    return work;
+}
+
 void store_drop_keyspace(struct store *store, struct keyspace *keyspace, bool lazy)
 {
     size_t keys = keyspace_count(keyspace);
-    bool last = keyspace->holders == 1;
-    if (!last || keys > KEYSPACE_KEYS_AT_ONCE) note_leaving(store, keyspace);
-    if (last && store->reclaim != NULL && keys > 0 && (lazy || keys > KEYSPACE_KEYS_AT_ONCE)) {
+    bool last = keyspace->holders == 1, work = keyspace_is_work(keyspace);
+    if (!last || work) note_leaving(store, keyspace);
+    if (last && store->reclaim != NULL && keys > 0 && (lazy || work)) {
         if (lazy) store->stats.lazyfreed_objects += keys;
         hand_over(store, (struct rubbish){.objects = keys, .keyspace = keyspace});
     } else {

@@ -203,6 +203,12 @@ Test(store, leaves_the_work_of_freeing_to_the_reclaimer)
     cr_assert_eq(f.rubbish_count, 2); /* the small one was freed at once */
     cr_assert_eq(store_lazyfree_pending(f.store), 5000);
     reclaim_now(&f);
+
+    store_edit_string(f.store, 0, &big, 8 << 20, fill_x, NULL, NO_EVENT);
+    store_flush(f.store, -1, false);
+    cr_assert_eq(f.rubbish_count, 1); /* a small one with a big value */
+    reclaim_now(&f);
+    cr_assert_eq(store_stats(f.store)->reclaimed_objects, 5003);
     finish(&f);
 }
 

@@ -26,8 +26,8 @@ if __package__ in (None, ""):
 from harness.resp import ReplyError, Status, WireError  # noqa: E402
 
 from .compare import agree, show  # noqa: E402
-from .fuzz_rig import CHECK, EXCHANGE, EXPIRE, LOADAOF, OTHER, READ, RELOAD, SYNC, Rig  # noqa: E402
-from .random_commands import Generator, is_unstable, measure  # noqa: E402
+from .fuzz_rig import CHECK, CONFIGURE, EXCHANGE, EXPIRE, LOADAOF, OTHER, READ, RELOAD, SYNC, Rig  # noqa: E402
+from .random_commands import CONFIG, Generator, is_unstable, measure  # noqa: E402
 from .script import split_arguments  # noqa: E402
 
 BATCH = 200          # commands in one write
@@ -48,6 +48,11 @@ class Epoch:
 class Difference:
     index: int  # of the command in its epoch
     text: str
+
+    @property
+    def kind(self):
+        """What a smaller script must show as well, not to end at another difference."""
+        return self.text.split(",")[0].split(" of <")[0]
 
 
 class Player:
@@ -168,7 +173,7 @@ class Shrinker:
                 start = max(0, end - size)
                 fewer = settled(commands[:start] + commands[end:])
                 again = self.differs(fewer) if len(fewer) < len(commands) else None
-                if again is not None:
+                if again is not None and again.kind == found.kind:
                     commands, found, shorter = fewer[:again.index + 1], again, True
                 end = min(start, len(commands))
             if size == 1 and not shorter:
@@ -208,6 +213,13 @@ def others(generator, count):
     return [[OTHER, *command] for command in settled([c for c in commands if c[0].upper() not in NOT_BY_OTHERS])]
 
 
+def changes_of_config(source, config):
+    """A threshold changes; not those of lists, which a list of Redis keeps from its birth, nor that of
+    HyperLogLogs, whose bytes follow from it when a log is replayed."""
+    name = source.choice(sorted(name for name in config if not name.startswith(("list-", "hll-"))))
+    return [[CONFIGURE, name.encode(), source.choice(CONFIG[name]).encode()]]
+
+
 def reads(generator, readers, count):
     found = []
     for _ in range(50 * count):
@@ -230,6 +242,7 @@ def make_epoch(rig, seed, number, count, only=None, known=None):
             epoch.commands += settled([generator.next() for _ in range(CHECK_EVERY // 4)])
             epoch.commands.append([EXPIRE, generator.any_key()])
             epoch.commands += others(generator, 3)
+        epoch.commands += changes_of_config(source, epoch.config)
         epoch.commands += [[READ, *command] for command in reads(generator, readers, 10)]
         epoch.commands += [[CHECK], *([EXCHANGE, generator.any_key()] for _ in range(3))]
     epoch.commands.append([source.choice([RELOAD, LOADAOF, SYNC])])

@@ -16,6 +16,7 @@ EXPIRE = b"!expire"      # a key passes its deadline; nothing but a look at it r
 RELOAD = b"!reload"      # pando reads again what it has written into an RDB file
 LOADAOF = b"!loadaof"    # the same from its append only files
 SYNC = b"!sync"          # the replicas get all data anew
+CONFIGURE = b"!config"   # a directive changes
 OTHER = b"!other"        # a command of another client, at both servers
 READ = b"!read"          # a command to the replicas, which must answer alike
 EXPIRE_MS = 10           # less, and it might be over before it began: the key would be deleted at once
@@ -102,7 +103,7 @@ class Rig:
     def step(self, words):
         """None, or a text that tells the difference."""
         return {CHECK: self.check, EXCHANGE: self.exchange, EXPIRE: self.expire, RELOAD: self.reload,
-                LOADAOF: self.load_aof, SYNC: self.sync, OTHER: self.other, READ: self.read}[words[0]](*words[1:])
+                LOADAOF: self.load_aof, SYNC: self.sync, CONFIGURE: self.configure, OTHER: self.other, READ: self.read}[words[0]](*words[1:])
 
     def check(self):
         found = self.taps.compare()
@@ -134,6 +135,10 @@ class Rig:
         passed = max(map(now_ms, self.primaries)) + EXPIRE_MS
         wait_until(lambda: min(map(now_ms, self.primaries)) > passed, "the deadline to pass", interval=0.001)
         return None
+
+    def configure(self, name, value):
+        for server in self.servers.all:
+            server.call("CONFIG", "SET", name, value)
 
     def other(self, *command):
         return self.compare(command, self.others)

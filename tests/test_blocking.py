@@ -136,6 +136,17 @@ def test_a_value_that_expired_in_the_transaction_that_made_it_serves_nobody(serv
     assert waiter.read() == [b"k", b"2"]
 
 
+def test_the_slow_log_and_statistics_have_a_call_when_it_ends_and_once(servers):
+    server = servers.pando(slowlog_log_slower_than=0)
+    waiter, = blocked(server, ("BLPOP", "k", 0))
+    server.call("SLOWLOG", "RESET")
+    server.call("RPUSH", "k", 1)
+    assert waiter.read() == [b"k", b"1"]
+    slow = [entry[3][0] for entry in server.call("SLOWLOG", "GET", -1)]
+    assert slow == [b"BLPOP", b"RPUSH", b"SLOWLOG"]
+    assert server.info("commandstats")["cmdstat_blpop"].startswith("calls=1,")
+
+
 # Many
 
 @pytest.mark.parametrize("key", [lambda i: "k", lambda i: f"k:{i}"], ids=["at-one-key", "at-many"])

@@ -56,16 +56,17 @@ static void effect_removal(struct call *call, struct span text)
     call_effect(call, 3, (struct span[]){SPAN("SREM"), call->argv[1], text});
 }
 
-static void pop_one(struct call *call, const struct entry *set)
+/* The member is chosen behind the door: opening it may give a set that a snapshot leases away. */
+static void pop_one(struct call *call)
 {
     char scratch[NUM_INT64_CHARS];
-    struct span text = set_random(set, store_random(call->store), scratch);
     struct store_edit edit;
     bool removed;
 
+    call_edit_open(call, 1, TYPE_SET, &edit);
+    struct span text = set_random(edit.entry, store_random(call->store), scratch);
     reply_bulk(call->reply, text);
     effect_removal(call, text);
-    call_edit_open(call, 1, TYPE_SET, &edit);
     edit.entry = set_remove(edit.entry, text, &removed);
     store_edit_close(&edit, 1, spop_event);
 }
@@ -171,7 +172,7 @@ enum err cmd_spop(struct call *call)
     TRY(call_find_write(call, 1, TYPE_SET, &set));
     if (call->argc == 2) {
         if (set == NULL) reply_null(call->reply);
-        else pop_one(call, set);
+        else pop_one(call);
         return OK;
     }
     const size_t all = set == NULL ? 0 : set_count(set);

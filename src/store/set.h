@@ -42,7 +42,7 @@ struct set_member set_member_of(struct span text); /* borrows the text */
 /* `text` may not lie in the set itself. */
 struct entry *set_add(struct entry *e, struct span text, const struct value_settings *settings,
                       bool *added);
-/* The set may be empty afterwards. */
+/* The set may be empty afterwards. `text` may lie in it, and is gone then. */
 struct entry *set_remove(struct entry *e, struct span text, bool *removed);
 /* An empty set that is a table from the beginning: for one that much is looked up in. */
 struct entry *set_new_table(struct span key, const struct value_settings *settings);

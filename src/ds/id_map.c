@@ -269,6 +269,27 @@ void *id_map_remove(struct id_map *map, struct stream_id id)
     return value;
 }
 
+/* ---- defragmentation ---------------------------------------------------------------------------- */
+
+bool id_map_relocate(struct id_map *map, struct stream_id *id, struct mem_mover *mover,
+                     void *(*move)(void *context, struct stream_id id, void *value), void *context)
+{
+    struct path path;
+
+    if (map->root == NULL) return false;
+    descend(map, *id, &path);
+    for (unsigned depth = path.depth;; depth--) {
+        note_moved(map, &path, depth, page_relocate(path.pages[depth], mover));
+        if (depth == 0 || path.indexes[depth - 1] > 0) break; /* it begins with another leaf */
+    }
+    struct id_page *leaf = path.pages[path.depth];
+    for (unsigned i = 0; i < leaf->count; i++)
+        leaf->items[i].value = move(context, leaf->items[i].id, leaf->items[i].value);
+    if (leaf->right == NULL) return false;
+    *id = leaf->right->items[0].id;
+    return true;
+}
+
 /* ---- the whole ---------------------------------------------------------------------------------- */
 
 /* Calls act for every page, a parent after its children's left-most one was looked up. */

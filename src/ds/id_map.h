@@ -29,6 +29,7 @@
 #ifndef PANDO_DS_ID_MAP_H
 #define PANDO_DS_ID_MAP_H
 
+#include "base/mem_mover.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -66,6 +67,12 @@ void *id_map_find(const struct id_map *map, struct stream_id id);
 void id_map_replace(struct id_map *map, struct stream_id id, void *value);
 /* Takes an id out and returns its pointer, NULL where it was not there. */
 void *id_map_remove(struct id_map *map, struct stream_id id);
+
+/* Moves what the mover wants moved: the leaf where *id belongs, the inner pages that begin with it, and by
+ * way of move(), which returns where it is from now on, each value of that leaf. Sets *id to the first
+ * one behind and returns true, or returns false where there is none. */
+bool id_map_relocate(struct id_map *map, struct stream_id *id, struct mem_mover *mover,
+                     void *(*move)(void *context, struct stream_id id, void *value), void *context);
 
 /* True bytes of its pages. Walks them. */
 size_t id_map_memory(const struct id_map *map);

@@ -77,6 +77,22 @@ static void queue(struct model *model, uint32_t length)
     }
 }
 
+static void *same_value(void *context, struct stream_id id, void *value)
+{
+    struct model *model = context;
+    check(id_map_find(&model->map, id) == value);
+    return value;
+}
+
+/* Moves pages, from the one of this number on. */
+static void relocate(struct model *model, uint32_t number, unsigned leaves)
+{
+    struct mem_mover mover = {0};
+    struct stream_id id = id_of(model, number);
+    mem_mover_want_all(&mover);
+    while (leaves-- > 0 && id_map_relocate(&model->map, &id, &mover, same_value, model)) continue;
+}
+
 static void step(struct model *model, unsigned op, unsigned argument)
 {
     uint32_t number = (op >> 4 | argument << 4) * 4 % NUMBERS;
@@ -92,6 +108,7 @@ static void step(struct model *model, unsigned op, unsigned argument)
     case 7: run(model, number, 1500, op & 16); break;
     case 8: queue(model, argument); break;
     case 9:
+        relocate(model, number, argument % 8);
         if (model->in[number]) id_map_replace(&model->map, id_of(model, number), value_of(number));
         break;
     default: set(model, number + op % 3, op & 32); break;

@@ -39,6 +39,13 @@ struct id_page *page_with_room(struct id_page *page, unsigned room)
     return page;
 }
 
+struct id_page *page_relocate(struct id_page *page, struct mem_mover *mover)
+{
+    page = mem_mover_move(mover, page, page_bytes(page->room));
+    link_in(page);
+    return page;
+}
+
 void page_free(struct id_page *page)
 {
     if (page->left != NULL) page->left->right = page->right;

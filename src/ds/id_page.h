@@ -29,6 +29,8 @@ unsigned page_room_for(unsigned count);
 /* Gives the page that room, at least its count. It may move: its neighbours know, its parent does
  * not. */
 struct id_page *page_with_room(struct id_page *page, unsigned room);
+/* Moves the page where the mover wants it; likewise. */
+struct id_page *page_relocate(struct id_page *page, struct mem_mover *mover);
 /* Takes the page out of its row and frees it. */
 void page_free(struct id_page *page);
 

@@ -37,6 +37,7 @@
 #ifndef PANDO_DS_QUICKLIST_H
 #define PANDO_DS_QUICKLIST_H
 
+#include "base/mem_mover.h"
 #include "ds/listpack.h"
 
 enum quicklist_form {
@@ -126,6 +127,10 @@ void quicklist_trim(struct quicklist *list, uint64_t head, uint64_t tail, struct
  * within the two maxima above, or a plain element; taken over: allocated with mem_class(size) bytes. */
 void quicklist_append_node(struct quicklist *list, enum quicklist_form form, uint8_t *bytes,
                            size_t size);
+
+/* Moves what the mover wants moved of the block of the element with this index, and of its nodes. Returns the
+ * index behind that block; begin with 0, the count ends it. */
+uint64_t quicklist_relocate(struct quicklist *list, uint64_t index, struct mem_mover *mover);
 
 /* ---- reading ------------------------------------------------------------------------------------ */
 

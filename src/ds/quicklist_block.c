@@ -243,3 +243,23 @@ void quicklist_copy(const struct quicklist *list, struct quicklist *out)
     }
     check(out->memory == list->memory);
 }
+
+/* ---- defragmentation ----------------------------------------------------------------------------- */
+
+uint64_t quicklist_relocate(struct quicklist *list, uint64_t index, struct mem_mover *mover)
+{
+    struct quicklist_block *block = list->first;
+    uint64_t before = 0;
+
+    for (; block != NULL && before + block->items <= index; block = block->next)
+        before += block->items;
+    if (block == NULL) return list->items;
+    block = mem_mover_move(mover, block, block_bytes(block->cap));
+    *(block->previous != NULL ? &block->previous->next : &list->first) = block;
+    *(block->next != NULL ? &block->next->previous : &list->last) = block;
+    for (unsigned i = 0; i < block->count; i++) {
+        struct quicklist_node *node = &block->nodes[i];
+        node->bytes = mem_mover_move(mover, node->bytes, quicklist_node_memory(node));
+    }
+    return before + block->items;
+}

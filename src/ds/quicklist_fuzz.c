@@ -175,7 +175,13 @@ static void step(struct model *model, unsigned op, unsigned where, uint8_t numbe
               take_equal(model, end == QUICKLIST_HEAD, number, limit));
         break;
     }
-    case 12: find(model, number, index); break;
+    case 12: {
+        struct mem_mover mover = {0};
+        mem_mover_want_all(&mover);
+        check(quicklist_relocate(&model->list, index, &mover) > index);
+        find(model, number, index);
+        break;
+    }
     case 13: trim(model, index % 8, 0, false); break;
     case 14: trim(model, 0, index % 8, true); break;
     default: trim(model, index / 2, number % (model->count - index / 2), true); break;

@@ -29,6 +29,7 @@
 #ifndef PANDO_DS_SORTED_INDEX_H
 #define PANDO_DS_SORTED_INDEX_H
 
+#include "base/mem_mover.h"
 #include "base/span.h"
 #include <stdint.h>
 
@@ -57,6 +58,10 @@ void sorted_index_insert(struct sorted_index *index, void *item);
 void sorted_index_remove(struct sorted_index *index, const void *item);
 /* The item `from` stands at another address from now on. Both can be read, and have the same key. */
 void sorted_index_relocate(struct sorted_index *index, const void *from, void *to);
+
+/* Moves what the mover wants moved of the nodes: the leaf of the item of this rank, and the inner nodes that
+ * begin with it. Returns the rank behind that leaf; begin with 0, the count ends it. */
+size_t sorted_index_relocate_leaf(struct sorted_index *index, size_t rank, struct mem_mover *mover);
 
 /* ---- positions ---------------------------------------------------------------------------------- */
 

@@ -344,6 +344,25 @@ void sorted_index_relocate(struct sorted_index *index, const void *from, void *t
     }
 }
 
+size_t sorted_index_relocate_leaf(struct sorted_index *index, size_t rank, struct mem_mover *mover)
+{
+    struct sorted_position path;
+
+    check(rank < index->count);
+    sorted_index_at(index, rank, &path);
+    size_t behind = rank - path.path[0].at + step_count(&path, 0);
+    for (unsigned level = 0;; level++) {
+        void *node = mem_mover_move(mover, path.path[level].node, shape_of(level)->node_bytes);
+        if (level == path.height) {
+            index->root = node;
+            return behind;
+        }
+        struct sorted_step *up = &path.path[level + 1];
+        inner_branch(up->node, up->at)->child = node;
+        if (up->at > 0) return behind; /* it begins with another leaf */
+    }
+}
+
 static void free_below(struct sorted_index *index, struct sorted_node *node, unsigned level)
 {
     if (level > 0)

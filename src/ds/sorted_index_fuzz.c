@@ -94,6 +94,14 @@ static void move(struct model *model, unsigned number)
     mem_free(old);
 }
 
+static void move_nodes(struct model *model, size_t rank, unsigned leaves)
+{
+    struct mem_mover mover = {0};
+    mem_mover_want_all(&mover);
+    while (leaves-- > 0 && rank < model->count)
+        rank = sorted_index_relocate_leaf(&model->index, rank, &mover);
+}
+
 /* From a position of that rank, some steps in both directions. */
 static void walk(const struct model *model, struct sorted_position position, size_t rank)
 {
@@ -157,7 +165,7 @@ static void step(struct model *model, unsigned op, unsigned argument)
         sorted_index_at(&model->index, number, &position);
         walk(model, position, number < model->count ? number : model->count);
         break;
-    case 4:
+    case 4: move_nodes(model, op & 32 ? 0 : number, argument % 16); break;
     case 5: move(model, number); break;
     case 6:
     case 7:

@@ -317,30 +317,47 @@ void string_table_sample(const struct string_table *strings, size_t count, struc
 struct relocating {
     const struct string_table *strings;
     const struct string_relocation *how;
-    size_t moved;
 };
 
 static void *move_item(void *context, void *item)
 {
-    struct relocating *relocating = context;
+    const struct relocating *relocating = context;
     const struct string_relocation *how = relocating->how;
     size_t bytes = string_table_item_memory(relocating->strings, item);
 
-    if (how->wanted != NULL && !how->wanted(how->context, item, bytes)) return item;
-    void *to = mem_alloc(bytes);
+    if (!mem_mover_wants(how->mover, item, bytes)) return item;
+    void *to = mem_mover_take(how->mover, bytes);
     memcpy(to, item, bytes);
     if (how->moved != NULL) how->moved(how->context, item, to);
-    mem_free_sized(item, bytes);
-    relocating->moved++;
+    mem_mover_free(item, bytes);
     return to;
 }
 
-size_t string_table_relocate(struct string_table *strings, size_t index,
-                             const struct string_relocation *how)
+void string_table_relocate(struct string_table *strings, size_t index,
+                           const struct string_relocation *how)
 {
-    struct relocating relocating = {strings, how, 0};
+    struct relocating relocating = {strings, how};
     table_relocate(strings->table, index, move_item, &relocating);
-    return relocating.moved;
+    table_relocate_buckets(strings->table, index, how->mover);
+}
+
+#define PART_BUCKETS 32 /* some 200 items */
+
+bool string_table_relocate_part(struct string_table *strings, uint64_t *bucket,
+                                const struct string_relocation *how)
+{
+    size_t buckets = table_buckets(strings->table);
+    for (int i = 0; i < PART_BUCKETS && *bucket < buckets; i++)
+        string_table_relocate(strings, (*bucket)++, how);
+    if (*bucket < buckets) return true;
+    string_table_relocate_self(strings, how->mover);
+    return false;
+}
+
+void string_table_relocate_self(struct string_table *strings, struct mem_mover *mover)
+{
+    strings->table = table_relocate_self(strings->table, mover);
+    table_set_context(strings->table, strings);
 }
 
 void string_table_check(const struct string_table *strings)

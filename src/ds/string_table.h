@@ -140,16 +140,21 @@ void string_table_sample(const struct string_table *strings, size_t count, struc
 
 /* Defragmentation. */
 struct string_relocation {
-    /* Whether an item of this size class is worth moving; NULL: all are. */
-    bool (*wanted)(void *context, const void *item, size_t bytes);
+    struct mem_mover *mover;
     /* May be NULL. For who else points to the item: `from` is still readable, and freed afterwards. */
     void (*moved)(void *context, const struct string_item *from, struct string_item *to);
     void *context;
 };
-/* Re-allocates items of the hash table's bucket `index`, below table_buckets(strings->table). Returns
- * how many it moved. */
-size_t string_table_relocate(struct string_table *strings, size_t index,
-                             const struct string_relocation *how);
+/* Moves what the mover wants moved of the items in the hash table's bucket `index`, below
+ * table_buckets(strings->table), and of the table's own memory there. */
+void string_table_relocate(struct string_table *strings, size_t index,
+                           const struct string_relocation *how);
+/* Some buckets from *bucket on, and behind the last one the rest of the hash table's memory. Sets *bucket to
+ * where to go on; false at the end. */
+bool string_table_relocate_part(struct string_table *strings, uint64_t *bucket,
+                                const struct string_relocation *how);
+/* Moves the rest of the hash table's memory. To be called also where the owner has moved the struct. */
+void string_table_relocate_self(struct string_table *strings, struct mem_mover *mover);
 
 /* Checks every invariant; aborts where one is broken. For tests and fuzzers. */
 void string_table_check(const struct string_table *strings);

@@ -165,13 +165,6 @@ static void scan_step(struct model *model)
         for (size_t i = 0; i < TEXTS; i++) check(model->slots[i].seen || !model->slots[i].stayed);
 }
 
-static bool is_wanted(void *context, const void *item, size_t bytes)
-{
-    struct model *model = context;
-    check(bytes == string_table_item_memory(model->strings, item));
-    return byte(model) % 2 == 0;
-}
-
 static void moved(void *context, const struct string_item *from, struct string_item *to)
 {
     struct model *model = context;
@@ -181,9 +174,15 @@ static void moved(void *context, const struct string_item *from, struct string_i
 
 static void relocate(struct model *model)
 {
-    const struct string_relocation how = {is_wanted, moved, model};
+    struct mem_mover mover;
+    const struct string_relocation how = {&mover, moved, model};
+    unsigned what = byte(model);
     size_t index = byte(model) % table_buckets(model->strings->table);
+    mem_mover_want_all(&mover);
+    for (size_t class = 0; class < 256; class += 8)
+        mover.wanted[class / 8] = what & 1u << class / 32;
     string_table_relocate(model->strings, index, &how);
+    if (what % 3 == 0) string_table_relocate_self(model->strings, &mover);
 }
 
 /* The model goes on with a copy. */

@@ -281,13 +281,6 @@ Test(string_table, samples_are_fair)
 
 /* ---- relocation --------------------------------------------------------------------------------- */
 
-static bool wants_some(void *context, const void *item, size_t bytes)
-{
-    (void)context;
-    cr_assert_eq(bytes, string_table_item_memory(&strings, item));
-    return string_item_text(item).len == strlen("member:100");
-}
-
 static void told(void *context, const struct string_item *from, struct string_item *to)
 {
     cr_assert_neq(from, to);
@@ -295,18 +288,29 @@ static void told(void *context, const struct string_item *from, struct string_it
     ++*(size_t *)context;
 }
 
+static void relocate_all(const struct string_relocation *how)
+{
+    for (size_t i = 0; i < table_buckets(strings.table); i++)
+        string_table_relocate(&strings, i, how);
+}
+
 Test(string_table, relocation_moves_what_is_wanted_and_tells_where)
 {
-    size_t told_of = 0, moved = 0;
-    const struct string_relocation how = {wants_some, told, &told_of}, all = {0};
+    size_t told_of = 0;
+    struct mem_mover mover = {0};
+    const struct string_relocation how = {&mover, told, &told_of};
     init(STRING_TAIL_VARIES);
     fill(2000);
-    size_t memory = string_table_memory(&strings), buckets = table_buckets(strings.table);
-    for (size_t i = 0; i < buckets; i++) moved += string_table_relocate(&strings, i, &how);
-    cr_assert_eq(moved, 900);
-    cr_assert_eq(told_of, 900);
-    for (size_t i = 0; i < buckets; i++) moved += string_table_relocate(&strings, i, &all);
-    cr_assert_eq(moved, 2900);
+    size_t memory = string_table_memory(&strings);
+    relocate_all(&how);
+    cr_assert_eq(told_of, 0);
+    cr_assert_eq(mover.moved, 0);
+    mem_mover_want_all(&mover);
+    relocate_all(&how);
+    string_table_relocate_self(&strings, &mover);
+    cr_assert_eq(told_of, 2000);
+    cr_assert_gt(mover.moved, 2000); /* the table's own memory, too */
     cr_assert_eq(string_table_memory(&strings), memory);
+    string_table_check(&strings);
     expect_tail("member:1234", "00001234");
 }

@@ -15,11 +15,8 @@
 static struct bucket *chunk_new(struct table *table, size_t buckets)
 {
     size_t bytes = buckets * sizeof(struct bucket);
-    /* Page alignment keeps jemalloc from spreading big chunks over cache colours, at a page each.
-     */
-    size_t alignment = bytes >= 4096 ? 4096 : BUCKET_BYTES;
     table->chunk_bytes += bytes;
-    return mem_alloc_aligned(alignment, bytes);
+    return mem_alloc_aligned(chunk_alignment(bytes), bytes);
 }
 
 static void chunk_free(struct table *table, struct bucket *chunk, size_t buckets)

@@ -38,6 +38,7 @@
 #ifndef PANDO_DS_TABLE_H
 #define PANDO_DS_TABLE_H
 
+#include "base/mem_mover.h"
 #include "base/random.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -117,6 +118,14 @@ void *table_random(const struct table *table, struct random *random);
  * address where the item is from now on: another one, or the same. */
 void table_relocate(struct table *table, size_t index, void *(*move)(void *context, void *item),
                     void *context);
+
+/* Moves what the table itself has at bucket `index`, the overflow buckets of its chain and, where the
+ * bucket is a chunk's first, the chunk. */
+void table_relocate_buckets(struct table *table, size_t index, struct mem_mover *mover);
+/* Moves the struct and its directory; the table is what is returned. */
+struct table *table_relocate_self(struct table *table, struct mem_mover *mover);
+/* The owner has moved: hooks get this context from now on. */
+void table_set_context(struct table *table, void *context);
 
 /* Items in the fullest bucket with its chain: for DEBUG HTSTATS. Walks everything. */
 size_t table_longest_chain(const struct table *table);

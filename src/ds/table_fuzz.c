@@ -149,6 +149,14 @@ static void run(struct model *model, uint32_t first, unsigned length, bool inser
     }
 }
 
+static void relocate_own(struct model *model, unsigned argument)
+{
+    struct mem_mover mover;
+    mem_mover_want_all(&mover);
+    table_relocate_buckets(model->table, argument % table_buckets(model->table), &mover);
+    if (argument % 8 == 0) model->table = table_relocate_self(model->table, &mover);
+}
+
 static void step(struct model *model, unsigned op, unsigned argument)
 {
     switch (op & 15) {
@@ -160,6 +168,7 @@ static void step(struct model *model, unsigned op, unsigned argument)
     case 5: table_prefetch_items(model->table, mix(argument)); break;
     case 6:
         table_relocate(model->table, argument % table_buckets(model->table), move_item, model);
+        relocate_own(model, argument);
         break;
     case 7: replace(model, (op >> 4 | argument << 4) % NUMBERS); break;
     case 8:

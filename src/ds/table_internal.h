@@ -48,6 +48,12 @@ static inline size_t chunk_number(size_t index, unsigned shift)
     return (index >> shift) + 8 * (shift - CHUNK_SHIFT_MIN);
 }
 
+/* Page alignment keeps jemalloc from spreading big chunks over cache colours, at a page each. */
+static inline size_t chunk_alignment(size_t bytes)
+{
+    return bytes >= 4096 ? 4096 : BUCKET_BYTES;
+}
+
 static inline struct bucket *bucket_at(const struct table *table, size_t index)
 {
     unsigned shift = chunk_shift(index);

@@ -163,6 +163,27 @@ Test(table, relocation_keeps_every_item)
     table_free(table, mem_free);
 }
 
+Test(table, relocation_of_its_own_memory_keeps_every_item)
+{
+    struct mem_mover mover = {0};
+    mem_mover_want_all(&mover);
+    for (size_t count = 0; count < 20000; count = count * 3 + 1) {
+        struct table *table = new_table();
+        fill(table, 0, count);
+        size_t memory = table_memory(table);
+        mover.moved = 0;
+        for (size_t i = 0; i < table_buckets(table); i++) table_relocate_buckets(table, i, &mover);
+        table = table_relocate_self(table, &mover);
+        cr_assert_geq(mover.moved, 2);
+        cr_assert_eq(table_memory(table), memory);
+        table_check(table);
+        for (uint64_t n = 0; n < count; n++) cr_assert_not_null(table_find(table, mix(n), &n));
+        fill(table, count, count + 1000); /* it still grows */
+        table_check(table);
+        table_free(table, mem_free);
+    }
+}
+
 /* ---- hooks ----------------------------------------------------------------------------------- */
 
 /* Keeps, as a snapshot does, a number per bucket; every split and merge must be told, in order. */

@@ -133,6 +133,47 @@ void table_relocate(struct table *table, size_t index, void *(*move)(void *conte
             bucket_set_slot(b, i, move(context, bucket_slot(b, i)));
 }
 
+/* Buckets of the chunk that bucket `index` begins; 0 where it begins none. */
+static size_t chunk_begun_by(const struct table *table, size_t index)
+{
+    unsigned shift = chunk_shift(index);
+    if (index == 0) return table->first_size;
+    if (index < FIRST_CHUNK_BUCKETS) return 0;
+    return (index & (((size_t)1 << shift) - 1)) == 0 ? (size_t)1 << shift : 0;
+}
+
+void table_relocate_buckets(struct table *table, size_t index, struct mem_mover *mover)
+{
+    check(index < table->buckets);
+    size_t chunk = chunk_begun_by(table, index);
+    if (chunk > 0) {
+        struct bucket **place = &table->directory[chunk_number(index, chunk_shift(index))];
+        size_t bytes = chunk * sizeof(struct bucket);
+        *place = mem_mover_move_aligned(mover, chunk_alignment(bytes), *place, bytes);
+    }
+    struct bucket *b = bucket_at(table, index);
+    for (struct bucket *next; (next = bucket_next(b)) != NULL; b = next) {
+        next = mem_mover_move_aligned(mover, BUCKET_BYTES, next, sizeof *next);
+        bucket_set_slot(b, BUCKET_LINK, next);
+    }
+}
+
+struct table *table_relocate_self(struct table *table, struct mem_mover *mover)
+{
+    bool inside = table->directory == &table->first;
+    if (!inside)
+        table->directory = mem_mover_move(mover, table->directory,
+                                          table->directory_size * sizeof *table->directory);
+    table = mem_mover_move(mover, table, sizeof *table);
+    if (inside) table->directory = &table->first;
+    return table;
+}
+
+void table_set_context(struct table *table, void *context)
+{
+    table->hooks.context = context;
+}
+
 size_t table_longest_chain(const struct table *table)
 {
     size_t longest = 0;

@@ -13,6 +13,7 @@ static const char *const kind_names[LATENCY_KINDS] = {
     [LATENCY_FAST_COMMAND] = "fast-command",
     [LATENCY_EXPIRE_CYCLE] = "expire-cycle",
     [LATENCY_EVICTION] = "eviction-cycle",
+    [LATENCY_DEFRAG] = "active-defrag-cycle",
     [LATENCY_EVICTION_DEL] = "eviction-del",
     [LATENCY_AOF_WRITE] = "aof-write",
     [LATENCY_AOF_PENDING] = "aof-write-pending-fsync",
@@ -211,6 +212,9 @@ static const char *const advice[LATENCY_KINDS] = {
         "more room.",
     [LATENCY_EVICTION_DEL] = "Evicting a single key took long: set lazyfree-lazy-eviction to yes, "
                              "and keep values small.",
+    [LATENCY_DEFRAG] =
+        "A slice of defragmentation took long, which buckets with many big values do: lower "
+        "active-defrag-max-scan-fields.",
     [LATENCY_SNAPSHOT_WALK] =
         "A slice of a running snapshot took long, which single big values do: keep values small.",
     [LATENCY_SLOW_WRITERS] =

@@ -5,6 +5,7 @@
 #include "io/clock.h"
 #include "server/aof.h"
 #include "server/config.h"
+#include "server/defrag.h"
 #include "server/eviction.h"
 #include "server/info_inside.h"
 #include "server/latency.h"
@@ -174,11 +175,7 @@ static void stats_section(struct server *server, struct buf *out)
         "zu\r\n"
         "pubsubshard_channels:%zu\r\nlatest_fork_usec:0\r\ntotal_forks:0\r\nmigrate_cached_sockets:"
         "%zu\r\n"
-        "slave_expires_tracked_keys:0\r\nactive_defrag_hits:0\r\nactive_defrag_misses:0\r\nactive_"
-        "defrag_key_hits:0\r\n"
-        "active_defrag_key_misses:0\r\ntotal_active_defrag_time:0\r\ncurrent_active_defrag_time:"
-        "0\r\n"
-        "tracking_total_keys:0\r\ntracking_total_items:0\r\ntracking_total_prefixes:0\r\n",
+        "slave_expires_tracked_keys:0\r\n",
         (unsigned long long)primary->sync_full, (unsigned long long)primary->sync_partial_ok,
         (unsigned long long)primary->sync_partial_err, (unsigned long long)store->expired_keys,
         (unsigned long long)s->expire_slices_cut, (unsigned long long)store->expire_cycle_us / 1000,
@@ -187,8 +184,10 @@ static void stats_section(struct server *server, struct buf *out)
         (unsigned long long)store->keyspace_hits, (unsigned long long)store->keyspace_misses,
         pubsub_channel_count(server), pubsub_pattern_count(server), pubsub_shard_count(server),
         server->migrate_links.count);
+    defrag_info(server, out);
     buf_printf(
         out,
+        "tracking_total_keys:0\r\ntracking_total_items:0\r\ntracking_total_prefixes:0\r\n"
         "unexpected_error_replies:%llu\r\ntotal_error_replies:%llu\r\ndump_payload_sanitizations:%"
         "llu\r\n"
         "total_reads_processed:%llu\r\ntotal_writes_processed:%llu\r\nio_threaded_reads_processed:"

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "io/file.h"
 #include "server/config.h"
+#include "server/defrag.h"
 #include "server/eviction.h"
 #include "server/pubsub.h"
 #include "server/replication.h"
@@ -121,10 +122,10 @@ void info_memory_section(struct server *server, struct buf *out)
         "buffers:%zu\r\n"
         "mem_clients_slaves:%zu\r\nmem_clients_normal:%zu\r\nmem_cluster_links:0\r\nmem_aof_buffer:"
         "0\r\nmem_allocator:%s\r\n"
-        "active_defrag_running:0\r\nlazyfree_pending_objects:%llu\r\nlazyfreed_objects:%llu\r\n"
+        "active_defrag_running:%d\r\nlazyfree_pending_objects:%llu\r\nlazyfreed_objects:%llu\r\n"
         "reclaimed_objects:%llu\r\n",
         eviction_not_counted(server), figures.log, figures.log + figures.replicas, figures.replicas,
-        figures.sessions, mem_allocator_name(),
+        figures.sessions, mem_allocator_name(), server->defrag->effort_percent,
         (unsigned long long)store_lazyfree_pending(server->store),
         (unsigned long long)store_stats(server->store)->lazyfreed_objects,
         (unsigned long long)store_stats(server->store)->reclaimed_objects);

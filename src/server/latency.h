@@ -13,6 +13,7 @@ enum latency_kind {                        /* with their names on the wire */
                     LATENCY_AOF_WRITE,     /* "aof-write": by the writer's thread */
                     LATENCY_AOF_PENDING,   /* "aof-write-pending-fsync": writing commands waited */
                     LATENCY_AOF_FSYNC,     /* "aof-fsync-always": of any policy */
+                    LATENCY_DEFRAG,        /* "active-defrag-cycle": a slice of it */
                     LATENCY_EVICTION_DEL,  /* "eviction-del": one key of it */
                     LATENCY_SNAPSHOT_WALK, /* "snapshot-walk": a slice of a running snapshot */
                     LATENCY_SLOW_WRITERS, /* "slow-writers": writing commands waited for replicas */

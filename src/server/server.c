@@ -8,6 +8,7 @@
 #include "server/blocked_keys.h"
 #include "server/blocking.h"
 #include "server/cmd_config.h"
+#include "server/defrag.h"
 #include "server/dispatch.h"
 #include "server/eviction.h"
 #include "server/folder.h"
@@ -125,6 +126,7 @@ void server_reset_stats(struct server *server)
     *primary_stats(server->replication->primary) = (struct primary_stats){0};
     latency_reset_errors(server);
     persistence_reset_figures(server);
+    defrag_reset_figures(server);
     server->exceeded = (struct exceeded){.since_us = server->exceeded.since_us};
     struct slowdown *slowdown = &server->replication->slowdown;
     slowdown->commands = slowdown->times = slowdown->total_us = 0;
@@ -241,6 +243,7 @@ static int64_t before_wait(void *context)
 
     wait_us = sooner(wait_us, expire_slice(server));
     wait_us = sooner(wait_us, eviction_slice(server));
+    wait_us = sooner(wait_us, defrag_slice(server));
     wait_us = sooner(wait_us, persistence_walk(server));
     wait_us = sooner(wait_us, aof_load_slice(server));
     if (server->blocked_count > 0) {
@@ -307,6 +310,7 @@ static void on_cron(void *context)
     sample_rates(server);
     network_cron(server);
     persistence_cron(server);
+    defrag_cron(server);
     aof_cron(server);
     migrate_links_drop_idle(&server->migrate_links, server->now_ms);
     shutdown_cron(server);
@@ -338,6 +342,7 @@ struct server *server_new(struct config *config, struct command_registry *regist
     server->blocked_keys = blocked_keys_new(&secret);
     server->slowlog = slowlog_new();
     server->latency = latency_new();
+    server->defrag = defrag_new();
     server->persistence = persistence_new(server);
     server->aof = aof_new(server);
     server->spool_room = spool_room_new(config->repl_log_disk_max);

@@ -32,6 +32,7 @@ struct watches;          /* transactions.h */
 struct aof;              /* aof.h */
 struct blocked_keys;     /* blocked_keys.h */
 struct batch;            /* batch.c */
+struct defrag_run;       /* defrag.h */
 struct parsed;           /* dispatch.h */
 
 struct command_stats {
@@ -158,6 +159,7 @@ struct server {
     struct shutdown shutdown;
     int exit_code;
     struct exceeded exceeded;
+    struct defrag_run *defrag;
     bool restart;        /* DEBUG RESTART: main executes the program anew */
     const char *pidfile; /* NULL: none was written */
     int oom_score_base;  /* what the process was started with */

@@ -336,7 +336,14 @@ static size_t hash_weight(const void *value)
     return string_table_data_bytes(&hash->fields) + 3 * string_table_count(&hash->fields);
 }
 
-const struct value_ops hash_ops = {hash_free, hash_memory, hash_copy, hash_effort, hash_weight};
+static bool hash_relocate(void *value, struct value_cursor *cursor, struct mem_mover *mover)
+{
+    const struct string_relocation how = {.mover = mover};
+    return string_table_relocate_part(&((struct hash *)value)->fields, &cursor->at, &how);
+}
+
+const struct value_ops hash_ops = {hash_free,   hash_memory, hash_copy,
+                                   hash_effort, hash_weight, hash_relocate};
 
 static struct entry *hash_empty(struct span key, const struct value_settings *settings)
 {

@@ -68,8 +68,16 @@ static size_t value_weight(const void *it)
     return ((const struct list_value *)it)->list.memory;
 }
 
-const struct value_ops quicklist_ops = {value_free, value_memory, value_copy, value_effort,
-                                        value_weight};
+static bool value_relocate(void *it, struct value_cursor *cursor, struct mem_mover *mover)
+{
+    struct quicklist *list = &((struct list_value *)it)->list;
+
+    if (cursor->at < list->items) cursor->at = quicklist_relocate(list, cursor->at, mover);
+    return cursor->at < list->items;
+}
+
+const struct value_ops quicklist_ops = {value_free,   value_memory, value_copy,
+                                        value_effort, value_weight, value_relocate};
 
 struct list_value *list_value_new(const struct value_settings *settings)
 {

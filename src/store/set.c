@@ -56,8 +56,14 @@ static size_t table_value_weight(const void *value)
     return string_table_data_bytes(members) + string_table_count(members);
 }
 
-const struct value_ops set_ops = {table_value_free, table_value_memory, table_value_copy,
-                                  table_value_effort, table_value_weight};
+static bool table_value_relocate(void *value, struct value_cursor *cursor, struct mem_mover *mover)
+{
+    const struct string_relocation how = {.mover = mover};
+    return string_table_relocate_part(&((struct set_table *)value)->members, &cursor->at, &how);
+}
+
+const struct value_ops set_ops = {table_value_free,   table_value_memory, table_value_copy,
+                                  table_value_effort, table_value_weight, table_value_relocate};
 
 struct entry *set_new_table(struct span key, const struct value_settings *settings)
 {

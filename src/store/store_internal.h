@@ -2,6 +2,7 @@
 #ifndef PANDO_STORE_STORE_INTERNAL_H
 #define PANDO_STORE_STORE_INTERNAL_H
 
+#include "store/defrag.h"
 #include "store/eviction.h"
 #include "store/snapshot.h"
 #include "store/store.h"
@@ -24,6 +25,7 @@ struct store {
     uint64_t lazyfree_pending; /* atomic: the reclaimer's thread counts down */
     uint64_t leaving_bytes;    /* likewise */
     struct eviction eviction;
+    struct defrag defrag;
 
     int64_t next_due_ms; /* no deadline wheel has anything to do earlier */
     bool expiry_waits;   /* but for what was due and might not be deleted */

@@ -5,6 +5,7 @@
 #ifndef PANDO_STORE_STORE_MODEL_H
 #define PANDO_STORE_STORE_MODEL_H
 
+#include "store/defrag.h"
 #include "store/eviction.h"
 #include "store/store_toy.h"
 
@@ -291,6 +292,14 @@ static inline void step_evict(struct world *world)
     if (world->evicted - evicted != (what == EVICTED_ONE)) world->broken = "evictions miscounted";
 }
 
+static inline void step_defrag(struct world *world)
+{
+    struct mem_mover mover = {0};
+    mem_mover_want_all(&mover);
+    for (uint64_t n = choose(&world->choices, 200); n > 0; n--)
+        store_defrag_step(world->store, &mover, choose(&world->choices, 100));
+}
+
 /* Many keys come or go at once, so that the tables grow and shrink. */
 static inline void step_burst(struct world *world)
 {
@@ -383,7 +392,7 @@ static inline void world_step(struct world *world)
     else if (what < 37) step_find(world, &spot);
     else if (what < 39) step_put_entry(world, &spot);
     else if (what < 40) step_would_wait(world, &spot);
-    else if (what < 41) step_evict(world);
+    else if (what < 41) choose(&world->choices, 2) ? step_evict(world) : step_defrag(world);
     else if (what < 43) step_burst(world);
     else if (what < 47) step_time(world);
     else if (what < 60) step_snapshot(world);

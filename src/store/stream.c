@@ -73,12 +73,49 @@ static size_t stream_weight(const void *value)
            32 * stream->consumer_count + 32 * stream->groups.count;
 }
 
+static void *relocate_node(void *context, struct stream_id id, void *lp)
+{
+    (void)id;
+    return mem_mover_move(context, lp, mem_usable(lp));
+}
+
+/* Its consumer points to a pending entry, too. */
+static void *relocate_nack(void *context, struct stream_id id, void *value)
+{
+    struct stream_nack *nack = mem_mover_move(context, value, sizeof *nack);
+    if (nack != value) id_map_replace(&nack->consumer->pending, id, nack);
+    return nack;
+}
+
+/* The nodes, then the pending entries of one group after the other, a leaf at a time. The consumers'
+ * own maps of them stay where they are. */
+static bool stream_relocate(void *value, struct value_cursor *cursor, struct mem_mover *mover)
+{
+    struct stream *stream = value;
+    struct stream_id id = {cursor->at, cursor->seq};
+    bool more;
+
+    if (cursor->phase > stream->groups.count) return false; /* one went meanwhile */
+    if (cursor->phase == 0) {
+        more = id_map_relocate(&stream->nodes, &id, mover, relocate_node, mover);
+    } else {
+        struct stream_group *group = stream->groups.items[cursor->phase - 1];
+        more = id_map_relocate(&group->pending, &id, mover, relocate_nack, mover);
+    }
+    cursor->at = id.ms;
+    cursor->seq = id.seq;
+    if (more) return true;
+    *cursor = (struct value_cursor){.phase = cursor->phase + 1};
+    return cursor->phase <= stream->groups.count;
+}
+
 const struct value_ops stream_ops = {
     .free = stream_free,
     .memory = stream_memory,
     .copy = stream_copy,
     .effort = stream_effort,
     .weight = stream_weight,
+    .relocate = stream_relocate,
 };
 
 /* ---- as a container ----------------------------------------------------------------------------- */

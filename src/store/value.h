@@ -22,6 +22,7 @@
 
 #include "base/buf.h"
 #include "base/hash.h"
+#include "base/mem_mover.h"
 #include "store/entry.h"
 
 /* What decides about encodings: the thresholds of the configuration, by its names. */
@@ -53,6 +54,13 @@ static inline struct value_settings value_settings_default(struct hash_secret se
 
 /* ---- by encoding: values behind a pointer ------------------------------------------------------- */
 
+/* Where the defragmentation of a value goes on; zero at the beginning. What the numbers mean is the
+ * encoding's own affair; the value may change in between. */
+struct value_cursor {
+    unsigned phase;
+    uint64_t at, seq;
+};
+
 struct value_ops {
     /* Frees the value, without looking at its holders. Any thread. */
     void (*free)(void *value);
@@ -66,6 +74,10 @@ struct value_ops {
     /* Bytes of its data, about: what an RDB body of it takes. Constant time. A snapshot copies a value
      * of up to VALUE_COPIED_BYTES_MAX into its record and leases a longer one. */
     size_t (*weight)(const void *value);
+    /* Moves what the mover wants moved of a value that nobody else holds: a part of it, some hundred
+     * allocations, from the cursor on. False behind the last part. `value` itself stays where it is. NULL
+     * where there is nothing to be moved. */
+    bool (*relocate)(void *value, struct value_cursor *cursor, struct mem_mover *mover);
 };
 
 #define VALUE_EFFORT_LAZY      64

@@ -101,7 +101,29 @@ static size_t weight(const void *value)
     return string_table_data_bytes(&big->members) + string_table_count(&big->members);
 }
 
-const struct value_ops zset_ops = {free_big, memory, copy, effort, weight};
+static void member_moved(void *context, const struct string_item *from, struct string_item *to)
+{
+    sorted_index_relocate(context, from, to);
+}
+
+#define PART_LEAVES 64
+
+/* First the members, then the nodes of their order. */
+static bool relocate(void *value, struct value_cursor *cursor, struct mem_mover *mover)
+{
+    struct zset_big *big = value;
+    const struct string_relocation how = {mover, member_moved, &big->order};
+
+    if (cursor->phase == 0) {
+        if (string_table_relocate_part(&big->members, &cursor->at, &how)) return true;
+        *cursor = (struct value_cursor){.phase = 1};
+    }
+    for (int i = 0; i < PART_LEAVES && cursor->at < big->order.count; i++)
+        cursor->at = sorted_index_relocate_leaf(&big->order, cursor->at, mover);
+    return cursor->at < big->order.count;
+}
+
+const struct value_ops zset_ops = {free_big, memory, copy, effort, weight, relocate};
 
 /* ---- drafts ---------------------------------------------------------------------------------------- */
 

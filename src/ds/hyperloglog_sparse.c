@@ -90,7 +90,7 @@ void hll_describe(struct span hll, struct buf *out)
     struct run run;
     for (size_t at = HLL_HEADER_BYTES; run_at(hll, at, &run); at += run.bytes) {
         if (run.rank > 0) buf_printf(out, "v:%u,%u ", run.rank, run.len);
-        else buf_printf(out, "%c:%u ", run.bytes == 1 ? 'z' : 'Z', run.len);
+        else buf_printf(out, "%c:%u ", hll.ptr[at] & 0x40 ? 'Z' : 'z', run.len);
     }
 }
 

@@ -78,24 +78,39 @@ def test_what_a_full_sync_brings_is_served(servers):
     assert replica.info("replication")["role"] == "slave"
 
 
+def serve_all_kinds(server):
+    """Some wait in every way there is, and are served."""
+    waiting = blocked(server, ("BLPOP", "a", "b", 0), ("BRPOP", "b", 0), ("BLMOVE", "b", "c", "LEFT", "RIGHT", 0),
+                      ("BRPOPLPUSH", "c", "d", 0), ("BLMPOP", 0, 2, "b", "d", "LEFT", "COUNT", 3),
+                      ("BZPOPMAX", "z", 0), ("BZMPOP", 0, 1, "z", "MIN", "COUNT", 2))
+    server.call("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
+    waiting += blocked(server, ("XREADGROUP", "GROUP", "g", "c1", "BLOCK", 0, "STREAMS", "s", ">"),
+                       ("XREADGROUP", "GROUP", "g", "c2", "BLOCK", 0, "NOACK", "STREAMS", "s", ">"))
+    with server.connect() as c:
+        c.pipeline([["MULTI"], ["RPUSH", "b", *range(9)], ["ZADD", "z", 1, "x", 2, "y", 3, "z", 4, "w"], ["EXEC"],
+                    ["XADD", "s", "*", "f", "v"], ["MULTI"], *[["XADD", "s", "*", "f", "v"]] * 3, ["EXEC"]])
+    for client in waiting:
+        assert isinstance(client.read(), (list, bytes))
+        client.close()
+    wait_blocked(server, 0)
+
+
 @pytest.mark.parametrize("replica_kind", ["pando", "oracle"])
 def test_replicas_hold_what_is_left(servers, replica_kind):
     primary, replica = servers.pando(), getattr(servers, replica_kind)(name="replica")
     replica.replicate(primary)
     wait_linked(replica)
-    waiting = blocked(primary, ("BLPOP", "a", "b", 0), ("BRPOP", "b", 0), ("BLMOVE", "b", "c", "LEFT", "RIGHT", 0),
-                      ("BRPOPLPUSH", "c", "d", 0), ("BLMPOP", 0, 2, "b", "d", "LEFT", "COUNT", 3),
-                      ("BZPOPMAX", "z", 0), ("BZMPOP", 0, 1, "z", "MIN", "COUNT", 2))
-    primary.call("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
-    waiting += blocked(primary, ("XREADGROUP", "GROUP", "g", "c1", "BLOCK", 0, "STREAMS", "s", ">"),
-                       ("XREADGROUP", "GROUP", "g", "c2", "BLOCK", 0, "NOACK", "STREAMS", "s", ">"))
-    with primary.connect() as c:
-        c.pipeline([["MULTI"], ["RPUSH", "b", *range(9)], ["ZADD", "z", 1, "x", 2, "y", 3, "z", 4, "w"], ["EXEC"],
-                    ["XADD", "s", "*", "f", "v"], ["MULTI"], *[["XADD", "s", "*", "f", "v"]] * 3, ["EXEC"]])
-    for client in waiting:
-        assert isinstance(client.read(), (list, bytes))
-    wait_blocked(primary, 0)
+    serve_all_kinds(primary)
     wait_equal(primary, replica)
+
+
+def test_the_append_only_file_holds_what_is_left(servers):
+    server = servers.pando(appendonly="yes")
+    serve_all_kinds(server)
+    before = server.call("DEBUG", "DIGEST")
+    server.restart()
+    assert server.call("DEBUG", "DIGEST") == before
+    assert server.call("LRANGE", "b", 0, -1)
 
 
 def test_a_writable_replica_serves_its_own_clients_and_keeps_that_to_itself(servers):

@@ -27,7 +27,9 @@ struct watcher {
     struct session *session;
     struct watched_key *key;
     struct watcher *next_of_key, *next_of_session;
-    bool was_expired; /* the key stood there, past its deadline, when WATCH came */
+    /* The key stands there past its deadline, as it did when WATCH came: as good as absent, so it
+     * may go without a change. */
+    bool was_expired;
 };
 
 struct multi {
@@ -86,10 +88,16 @@ static struct watched_key *find_watched(const struct watches *watches, int db, s
     return table_find(watches->table, hash_keyed(&watches->secret, key.ptr, key.len), &probe);
 }
 
-static void mark_dirty(struct watched_key *watched)
+static const struct entry *find_in(struct keyspace *keyspace, struct span name)
 {
-    for (struct watcher *w = watched->watchers; w != NULL; w = w->next_of_key)
-        w->session->flags |= SESSION_WATCH_DIRTY;
+    struct key key = keyspace_key(keyspace, name);
+    return keyspace_find(keyspace, &key);
+}
+
+static bool is_past(const struct entry *entry, int64_t now_ms)
+{
+    int64_t deadline = entry_deadline(entry);
+    return deadline != NO_DEADLINE && deadline < now_ms;
 }
 
 void watches_key_changed(struct server *server, int db, struct span key)
@@ -97,12 +105,18 @@ void watches_key_changed(struct server *server, int db, struct span key)
     if (table_count(server->watches->table) == 0) return;
     struct watched_key *watched = find_watched(server->watches, db, key);
 
-    if (watched != NULL) mark_dirty(watched);
+    if (watched == NULL) return;
+    bool absent = find_in(store_keyspace(server->store, db), key) == NULL;
+    for (struct watcher *w = watched->watchers; w != NULL; w = w->next_of_key) {
+        if (w->was_expired && absent) w->was_expired = false;
+        else w->session->flags |= SESSION_WATCH_DIRTY;
+    }
 }
 
 struct replacing {
     int db;
     struct keyspace *from, *to;
+    int64_t now_ms;
 };
 
 static void check_replaced(void *context, void *item)
@@ -112,19 +126,20 @@ static void check_replaced(void *context, void *item)
 
     if (replacing->db != -1 && watched->db != replacing->db) return;
     struct span name = span_of(watched->name, watched->len);
-    struct key before = keyspace_key(replacing->from, name);
-    bool existed = keyspace_find(replacing->from, &before) != NULL, exists = false;
-    if (replacing->to != NULL) {
-        struct key after = keyspace_key(replacing->to, name);
-        exists = keyspace_find(replacing->to, &after) != NULL;
+    bool existed = find_in(replacing->from, name) != NULL;
+    const struct entry *after = replacing->to == NULL ? NULL : find_in(replacing->to, name);
+    bool seen_after = after != NULL && !is_past(after, replacing->now_ms);
+    for (struct watcher *w = watched->watchers; w != NULL; w = w->next_of_key) {
+        if ((existed && !w->was_expired) || seen_after) w->session->flags |= SESSION_WATCH_DIRTY;
+        w->was_expired = after != NULL && !seen_after;
     }
-    if (existed || exists) mark_dirty(watched);
 }
 
 void watches_replacing(struct server *server, int db, struct keyspace *from, struct keyspace *to)
 {
     struct table *table = server->watches->table;
-    struct replacing replacing = {.db = db, .from = from, .to = to};
+    struct replacing replacing = {
+        .db = db, .from = from, .to = to, .now_ms = store_now(server->store)};
 
     if (table_count(table) == 0) return;
     for (size_t i = 0; i < table_buckets(table); i++)
@@ -277,11 +292,9 @@ static bool a_watched_key_expired(struct session *session)
     struct store *store = session->server->store;
 
     for (struct watcher *w = session->multi->watchers; w != NULL; w = w->next_of_session) {
-        struct key key = store_key(store, span_of(w->key->name, w->key->len));
-        const struct entry *entry = keyspace_find(store_keyspace(store, w->key->db), &key);
-        if (entry == NULL || w->was_expired) continue;
-        int64_t deadline = entry_deadline(entry);
-        if (deadline != NO_DEADLINE && deadline < store_now(store)) return true;
+        struct span name = span_of(w->key->name, w->key->len);
+        const struct entry *entry = find_in(store_keyspace(store, w->key->db), name);
+        if (entry != NULL && !w->was_expired && is_past(entry, store_now(store))) return true;
     }
     return false;
 }
@@ -355,15 +368,13 @@ enum err cmd_watch(struct call *call)
             already = w->session == session;
         if (already) continue;
         struct watcher *watcher = mem_alloc(sizeof *watcher);
-        struct key key = store_key(call->store, name);
-        const struct entry *entry = keyspace_find(store_keyspace(call->store, call->db), &key);
-        int64_t deadline = entry == NULL ? NO_DEADLINE : entry_deadline(entry);
+        const struct entry *entry = find_in(store_keyspace(call->store, call->db), name);
         *watcher = (struct watcher){.session = session,
                                     .key = watched,
                                     .next_of_key = watched->watchers,
                                     .next_of_session = multi->watchers,
-                                    .was_expired = deadline != NO_DEADLINE &&
-                                                   deadline < store_now(call->store)};
+                                    .was_expired =
+                                        entry != NULL && is_past(entry, store_now(call->store))};
         watched->watchers = watcher;
         multi->watchers = watcher;
     }

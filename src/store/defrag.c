@@ -1,5 +1,6 @@
 #include "store/defrag.h"
 
+#include "base/mem.h"
 #include "base/prefetch.h"
 #include "store/store_internal.h"
 
@@ -49,7 +50,7 @@ static void *relocate_entry(void *context, void *item)
 {
     struct walk *walk = context;
     uint64_t before = walk->mover->moved;
-    struct entry *e = mem_mover_move(walk->mover, item, entry_bytes(item));
+    struct entry *e = mem_mover_move(walk->mover, item, mem_class(entry_bytes(item)));
 
     relocate_value(walk, e);
     count_key(walk->store, walk->mover->moved > before);

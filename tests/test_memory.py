@@ -1,5 +1,8 @@
 """MEMORY: figures of a key and of the server."""
-from harness.resp import NULL_BULK
+import pytest
+
+from harness.compare import fill
+from harness.resp import NULL_BULK, pack
 
 
 def test_usage_counts_what_a_key_occupies(pando):
@@ -57,3 +60,58 @@ def test_doctor_has_an_opinion(pando):
     server.call("FLUSHALL")
     server.call("DEBUG", "POPULATE", "50000", "k", "100")
     assert b"Peak memory" in server.call("MEMORY", "DOCTOR")
+
+
+MAKE = {
+    "string": lambda k, i: ("SET", k, b"x" * 3000),
+    "hash": lambda k, i: ("HSET", k, f"field:{i}", "value" * 10),
+    "set": lambda k, i: ("SADD", k, f"member:{i}:" + "x" * 40),
+    "intset": lambda k, i: ("SADD", k, i * 3),
+    "zset": lambda k, i: ("ZADD", k, i, f"member:{i}:" + "x" * 40),
+    "list": lambda k, i: ("RPUSH", k, f"element:{i}:" + "x" * 40),
+    "stream": lambda k, i: ("XADD", k, f"{i + 1}-0", "field", "value" * 10),
+}
+
+
+@pytest.mark.parametrize("kind", list(MAKE))
+@pytest.mark.parametrize("keys, elements", [(200, 100), (1, 20000)])
+def test_usage_is_what_values_took(servers, kind, keys, elements):
+    server = servers.pando(set_max_intset_entries=100000)
+    count = keys * elements
+    before = int(server.info("memory")["used_memory"])
+    with server.connect() as connection:
+        for start in range(0, count, 500):
+            part = range(start, min(start + 500, count))
+            connection.send_raw(b"".join(pack(*MAKE[kind](f"k{i % keys}", i // keys)) for i in part))
+            for _ in part:
+                connection.read()
+    took = int(server.info("memory")["used_memory"]) - before
+    usage = sum(server.call("MEMORY", "USAGE", f"k{k}") for k in range(keys))
+    slack = 20000 + keys * 12  # what the commands themselves keep, and the keyspace's table
+    assert usage <= took <= usage + slack, (took, usage)
+    stats = server.call("MEMORY", "STATS")
+    data = dict(zip(stats[::2], stats[1::2]))[b"dataset.bytes"]
+    assert usage <= data <= usage + slack, (data, usage)
+
+
+def test_usage_counts_groups_and_pending_entries(pando):
+    server = pando()
+    for i in range(1000):
+        server.call("XADD", "s", "*", "f", "v")
+    plain = server.call("MEMORY", "USAGE", "s")
+    server.call("XGROUP", "CREATE", "s", "g", "0")
+    server.call("XREADGROUP", "GROUP", "g", "c", "COUNT", 1000, "STREAMS", "s", ">")
+    assert server.call("MEMORY", "USAGE", "s") > plain + 1000 * 50
+
+
+def test_what_snapshots_hold_is_no_data(pando):
+    """Nor what is on its way out."""
+    server = pando(rdb_key_save_delay="100000")
+    fill(server, 3000, 10000)
+    before = server.info("memory")
+    server.call("BGSAVE")
+    fill(server, 1500, 10000, seed=2)  # the snapshot copies what was there
+    during = server.info("memory")
+    assert int(during["used_memory"]) > int(before["used_memory"]) + 3_000_000
+    assert abs(int(during["used_memory_dataset"]) - int(before["used_memory_dataset"])) < 1_000_000
+    server.configure(rdb_key_save_delay=0)

@@ -303,6 +303,14 @@ uint64_t aof_current_size(const struct aof *aof)
     return aof->closed_size + segments_current_bytes(aof->segments);
 }
 
+uint64_t aof_unwritten(const struct server *server)
+{
+    const struct aof *aof = server->aof;
+
+    if (aof->state == AOF_OFF || aof->writer == NULL) return 0;
+    return journal_end(server->journal) - log_writer_figures(aof->writer)->written;
+}
+
 void aof_info(const struct server *server, struct buf *out)
 {
     const struct aof *aof = server->aof;
@@ -327,8 +335,6 @@ void aof_info(const struct server *server, struct buf *out)
                "aof_buffer_length:%llu\r\naof_pending_bio_fsync:%d\r\naof_delayed_fsync:%llu\r\n"
                "aof_stalled_writes:%llu\r\n",
                (unsigned long long)aof_current_size(aof), (unsigned long long)aof->base_size,
-               aof->state == AOF_WAITS,
-               (unsigned long long)(journal_end(server->journal) - figures->written),
-               figures->syncing, (unsigned long long)figures->syncs_delayed,
-               (unsigned long long)aof->stalled);
+               aof->state == AOF_WAITS, (unsigned long long)aof_unwritten(server), figures->syncing,
+               (unsigned long long)figures->syncs_delayed, (unsigned long long)aof->stalled);
 }

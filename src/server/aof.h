@@ -39,6 +39,8 @@ bool aof_flush(struct server *server);
 
 /* Replies and feeds may go up to this offset of the log; UINT64_MAX: there is no limit. */
 uint64_t aof_reach(const struct server *server);
+/* Bytes of the log that the file does not have yet; they are part of the log's memory. */
+uint64_t aof_unwritten(const struct server *server);
 /* appendfsync always: a reply, also to a read, waits for everything before it. */
 bool aof_gates_all(const struct server *server);
 /* ERR_TEXT with *text, or OK: whether writing commands are refused. */

@@ -2,6 +2,7 @@
 #include "handlers.h"
 
 #include "base/mem.h"
+#include "server/aof.h"
 #include "server/config.h"
 #include "server/info_inside.h"
 
@@ -74,7 +75,7 @@ enum err cmd_memory_stats(struct call *call)
     reply_count(reply, "clients.slaves", (int64_t)f.replicas);
     reply_count(reply, "clients.normal", (int64_t)f.sessions);
     reply_count(reply, "cluster.links", 0);
-    reply_count(reply, "aof.buffer", 0);
+    reply_count(reply, "aof.buffer", (int64_t)aof_unwritten(call_server(call)));
     reply_count(reply, "lua.caches", 0);
     reply_count(reply, "functions.caches", (int64_t)f.functions);
     int databases = reply_databases(call);
@@ -128,7 +129,8 @@ static void diagnose(struct server *server, struct buf *out)
         (double)f.allocator.active > 1.4 * (double)f.allocator.allocated)
         buf_printf(out,
                    "- Fragmentation: the allocator's pages are %.1f times as large as what lies "
-                   "in them. Many values of changing sizes do that.\n",
+                   "in them. Many values of changing sizes do that. It is mended by itself where "
+                   "most of the pages is free; activedefrag yes begins earlier.\n",
                    (double)f.allocator.active / (double)f.allocator.allocated);
     bool known = f.allocator.resident > 0; /* jemalloc tells */
     if (known && f.rss > f.allocator.resident + DOCTOR_WASTE_BYTES_MIN &&

@@ -10,6 +10,7 @@ struct memory_figures { /* bytes */
     size_t overhead, dataset; /* what is not data, and the rest of `used` */
     size_t net;               /* used beyond the empty server; never 0 */
     size_t log, sessions, replicas, functions;
+    size_t snapshots; /* under way: spools and buffers, and what waits to be freed */
     struct mem_figures allocator;
 };
 /* Gathers them: as costly as INFO memory. */

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "io/file.h"
+#include "server/aof.h"
 #include "server/config.h"
 #include "server/defrag.h"
 #include "server/eviction.h"
@@ -51,10 +52,13 @@ void info_memory_figures(struct server *server, struct memory_figures *out)
         .replicas = sessions_memory(server, true),
         .functions = functions_memory(&server->functions),
     };
+    size_t not_counted = eviction_not_counted(server);
+    out->snapshots = not_counted > out->log ? not_counted - out->log : 0;
     mem_figures(&out->allocator);
     if (out->used > server->stats.peak_memory) server->stats.peak_memory = out->used;
     out->peak = server->stats.peak_memory;
-    out->overhead = out->startup + out->log + out->sessions + out->replicas + out->functions;
+    out->overhead =
+        out->startup + out->log + out->snapshots + out->sessions + out->replicas + out->functions;
     for (int db = 0; db < store_databases(server->store); db++) {
         const struct keyspace *keyspace = store_keyspace(server->store, db);
         out->overhead += table_memory(keyspace->table) + deadlines_memory(keyspace->deadlines);
@@ -121,12 +125,12 @@ void info_memory_section(struct server *server, struct buf *out)
         "mem_not_counted_for_evict:%zu\r\nmem_replication_backlog:%zu\r\nmem_total_replication_"
         "buffers:%zu\r\n"
         "mem_clients_slaves:%zu\r\nmem_clients_normal:%zu\r\nmem_cluster_links:0\r\nmem_aof_buffer:"
-        "0\r\nmem_allocator:%s\r\n"
+        "%llu\r\nmem_allocator:%s\r\n"
         "active_defrag_running:%d\r\nlazyfree_pending_objects:%llu\r\nlazyfreed_objects:%llu\r\n"
         "reclaimed_objects:%llu\r\n",
         eviction_not_counted(server), figures.log, figures.log + figures.replicas, figures.replicas,
-        figures.sessions, mem_allocator_name(), server->defrag->effort_percent,
-        (unsigned long long)store_lazyfree_pending(server->store),
+        figures.sessions, (unsigned long long)aof_unwritten(server), mem_allocator_name(),
+        server->defrag->effort_percent, (unsigned long long)store_lazyfree_pending(server->store),
         (unsigned long long)store_stats(server->store)->lazyfreed_objects,
         (unsigned long long)store_stats(server->store)->reclaimed_objects);
 }

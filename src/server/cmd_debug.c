@@ -6,6 +6,7 @@
 #include "io/clock.h"
 #include "persist/loader.h"
 #include "server/aof.h"
+#include "server/client_eviction.h"
 #include "server/config.h"
 #include "server/debug_inside.h"
 #include "server/persistence.h"
@@ -232,7 +233,13 @@ static enum err debug_cluster_link(struct call *call)
 
 static enum err debug_client_eviction(struct call *call)
 {
-    return call_fail(call, "ERR maxmemory-clients is disabled.");
+    struct buf out = {0};
+
+    if (!clients_describe(call_server(call), &out))
+        return call_fail(call, "ERR maxmemory-clients is disabled.");
+    reply_verbatim(call->reply, "txt", buf_span(&out));
+    buf_release(&out);
+    return OK;
 }
 
 static enum err debug_leak(struct call *call)

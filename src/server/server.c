@@ -7,6 +7,7 @@
 #include "server/aof.h"
 #include "server/blocked_keys.h"
 #include "server/blocking.h"
+#include "server/client_eviction.h"
 #include "server/cmd_config.h"
 #include "server/defrag.h"
 #include "server/dispatch.h"
@@ -255,6 +256,7 @@ static int64_t before_wait(void *context)
     replication_before_wait(server);
     wait_us = sooner(wait_us, aof_before_wait(server));
     session_flush_all(server);
+    clients_evict(server);
     session_free_closed(server);
     measure_turn(server);
     if (server->with_output != NULL || server->unblocked != NULL) return 0;

@@ -108,7 +108,8 @@ struct server {
 
     /* sessions */
     struct session *sessions;
-    size_t session_count; /* with a socket, replicas included */
+    size_t session_count;  /* with a socket, replicas included */
+    size_t clients_memory; /* kept while maxmemory-clients is set: client_eviction.c */
     uint64_t next_session_id;
     struct session *with_output, *closed;
     struct session *gated; /* with replies that wait for the log's files; through gate_next */

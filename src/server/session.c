@@ -6,6 +6,7 @@
 #include "io/socket.h"
 #include "server/blocked_keys.h"
 #include "server/blocking.h"
+#include "server/client_eviction.h"
 #include "server/dispatch.h"
 #include "server/network.h"
 #include "server/pubsub.h"
@@ -63,6 +64,7 @@ void session_close(struct session *session)
     transactions_release(session);
     pubsub_release(session);
     replication_session_closed(session);
+    clients_note(session);
     if (!(session->flags & SESSION_NO_SOCKET)) {
         loop_remove(server->loop, &session->watch);
         socket_close(session->watch.fd);
@@ -209,7 +211,7 @@ static void read_input(struct session *session)
         run_kept_input(session);
         if (session->flags & SESSION_CLOSED) return;
     }
-    within_input_limits(session);
+    if (within_input_limits(session)) clients_note(session);
 }
 
 static bool flush(struct session *session);
@@ -218,7 +220,10 @@ static void on_ready(void *context, unsigned events)
 {
     struct session *session = context;
 
-    if (events & LOOP_WRITE && !flush(session)) return;
+    if (events & LOOP_WRITE) {
+        if (!flush(session)) return;
+        clients_note(session);
+    }
     if (events & LOOP_READ && !(session->flags & (SESSION_CLOSED | SESSION_CLOSE_AFTER_REPLY)))
         read_input(session);
     if (events & LOOP_READ && session->flags & SESSION_CLOSE_AFTER_REPLY) {
@@ -298,7 +303,7 @@ void session_flush_all(struct server *server)
     while (server->with_output != NULL) {
         struct session *session = server->with_output;
         server->with_output = session->queue_next;
-        if (dequeued_alive(session, SESSION_OUT_QUEUED) && !flush(session)) continue;
+        if (dequeued_alive(session, SESSION_OUT_QUEUED) && flush(session)) clients_note(session);
     }
 }
 

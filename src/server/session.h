@@ -82,6 +82,7 @@ struct session {
     int64_t created_ms, active_ms;                                    /* wall clock */
     const struct command *last_command;
     uint64_t bytes_in, bytes_out;
+    size_t counted; /* in server->clients_memory */
 
     struct multi *multi;                 /* NULL until MULTI or WATCH */
     struct subscriptions *subscriptions; /* NULL until SUBSCRIBE */

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/aof.h"
+#include "server/client_eviction.h"
 #include "server/config.h"
 #include "server/life.h"
 #include "server/network.h"
@@ -96,6 +97,13 @@ static bool change_aof(void *context, const char **why)
     return aof_configure(context, why);
 }
 
+static bool count_clients(void *context, const char **why)
+{
+    (void)why;
+    clients_count_all(context);
+    return true;
+}
+
 void setup_hooks(struct server *server)
 {
     static const struct {
@@ -110,6 +118,7 @@ void setup_hooks(struct server *server)
         {"rdbcompression", update_policy},
         {"maxmemory", update_policy},
         {"maxmemory-policy", update_policy},
+        {"maxmemory-clients", count_clients},
         {"lfu-log-factor", update_policy},
         {"lfu-decay-time", update_policy},
         {"hash-max-listpack-entries", update_policy},

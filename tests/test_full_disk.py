@@ -304,3 +304,80 @@ def test_slow_writers_let_a_slow_full_sync_finish(servers):
     wait_equal(primary, replica)
     assert primary.stat("sync_full") == 1
     assert offset_of(replica) > 30_000_000
+
+
+# --- the append only file, and what is kept for replicas that are away ---
+
+AOF = dict(appendonly="yes", auto_aof_rewrite_percentage="0")
+
+
+def aof_on(servers, size, **options):
+    server = servers.pando(start=False, repl_backlog_size="16kb", repl_log_memory_max="1mb", repl_log_disk_max="1gb", **AOF, **options)
+    disk = SmallDisk(server, size)
+    server.start()
+    return server, disk
+
+
+def test_an_append_only_file_without_room_refuses_writes_and_loses_none(servers):
+    """What was executed and cannot be written yet is not answered; further writes are refused."""
+    server, disk = aof_on(servers, 8 * MB)
+    replica = servers.pando().replicate(server)
+    wait_linked(replica)
+    fill(server, 30, 100000)
+    disk.fill()
+    waiting = Crowd(servers, server, 5)
+    waiting.send("SET", "waits", b"x" * 100000)
+
+    def refused():
+        with server.connect() as c:
+            c.send("SET", "probe", "x")
+            return c.read().startswith(b"MISCONF Errors writing to the AOF file: No space left on device")
+    wait_until(lambda: server.info("persistence")["aof_last_write_status"] == "err", "the write to fail")
+    assert refused()
+    assert server.call("GET", "key:1") is not None
+    assert len(replicas_of(server)) == 1
+    disk.make_room()
+    replies = waiting.read()
+    assert b"OK" in replies and all(r == b"OK" or r.startswith(b"MISCONF") for r in replies)
+    wait_until(lambda: server.do("SET", "after", "x") == b"OK", "writes to be taken again")
+    wait_equal(server, replica)
+    assert server.call("DBSIZE") == 30 + replies.count(b"OK") + 1
+    assert server.stat("sync_full") == 1
+
+
+def test_a_rewrite_without_room_leaves_the_files(servers):
+    server, disk = aof_on(servers, 16 * MB)
+    fill(server, 100, 100000)
+    server.call("BGREWRITEAOF")
+    wait_until(lambda: server.info("persistence")["aof_last_bgrewrite_status"] == "err", "the rewrite to fail")
+    folder = disk.path / "appendonlydir"
+    names = sorted(p.name for p in folder.iterdir())
+    assert not [n for n in names if n.startswith("temp")] and not list(disk.path.glob("temp*"))
+    assert server.call("SET", "k", "v") == b"OK"
+    server.call("DEL", *[f"key:{i}" for i in range(90)])
+    server.call("BGREWRITEAOF")
+    wait_until(lambda: server.info("persistence")["aof_last_bgrewrite_status"] == "ok", "the next rewrite to work")
+
+
+def test_what_is_kept_for_the_absent_goes_before_a_replica_or_a_write(servers):
+    primary, disk = primary_on(servers, 16 * MB, repl_backlog_seconds="3600")
+    replica = servers.pando().replicate(primary)
+    wait_linked(replica)
+    for round_ in range(4):
+        fill(primary, 100, 100000, seed=round_)
+        wait_equal(primary, replica)
+    figures = primary.info("replication")
+    assert int(figures["repl_log_disk"]) > MB
+    assert primary.stat("sync_full") == 1 and replicas_of(primary)[0]["state"] == "online"
+    assert sync_error(primary) == ""
+
+
+def test_retired_files_make_room_before_a_write_is_refused(servers):
+    server, disk = aof_on(servers, 24 * MB, repl_backlog_seconds="3600")
+    for round_ in range(6):  # each leaves a retired file of 10 MB for replicas that are away
+        fill(server, 100, 100000, seed=round_)
+        server.call("DEL", *[f"key:{i}" for i in range(95)])
+        server.call("BGREWRITEAOF")
+        wait_until(lambda: server.info("persistence")["aof_rewrite_in_progress"] == "0")
+        assert server.info("persistence")["aof_last_bgrewrite_status"] == "ok"
+    assert server.info("persistence")["aof_last_write_status"] == "ok"

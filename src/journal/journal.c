@@ -486,6 +486,21 @@ static uint64_t recent_from(const struct journal *journal)
     return journal->samples[low - 1].end;
 }
 
+#define SHED_BYTES_MIN (1 << 20)
+
+bool journal_shed(struct journal *journal)
+{
+    if (journal->spool == NULL) return false;
+    uint64_t end = journal->published, head = spool_head(journal->spool);
+    uint64_t least = end > journal->backlog_bytes ? end - journal->backlog_bytes : 0;
+
+    if (head >= least) return false;
+    uint64_t part = (least - head) / 2;
+    spool_trim(journal->spool, part < SHED_BYTES_MIN ? least : head + part);
+    if (journal->segments != NULL) segments_release(journal->segments, spool_head(journal->spool));
+    return spool_head(journal->spool) > head;
+}
+
 void journal_trim(struct journal *journal)
 {
     uint64_t end = journal->published, from, recent;

@@ -136,6 +136,9 @@ enum err journal_failed(const struct journal *journal);
 /* Whether what has to be held is more than memory may hold: a moment while the disk is written, and
  * for as long as it takes no more. */
 bool journal_over_memory(const struct journal *journal);
+/* The disk is full: gives up what is kept for replicas that are away and that nobody reads, the older half of
+ * it, or all where that is little. False where there is nothing of that sort. */
+bool journal_shed(struct journal *journal);
 /* There may be room that the journal did not release itself: tries to write again. */
 void journal_try_again(struct journal *journal);
 

@@ -421,6 +421,11 @@ bool log_writer_idle(const struct log_writer *writer)
             spool_position(writer->pin) == journal_end(writer->options.journal));
 }
 
+void log_writer_try_again(struct log_writer *writer)
+{
+    writer->retry_at_ms = 0;
+}
+
 int log_writer_flush(struct log_writer *writer)
 {
     if (writer->pin == NULL) return 0;

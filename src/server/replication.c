@@ -124,7 +124,8 @@ void replication_configure(struct server *server)
     spool_room_set_max(server->spool_room, from->repl_log_disk_max);
 }
 
-/* How far back the log is kept for replicas that are away: on disk, so no further than there is room. */
+/* How far back the log is kept for replicas that are away: on disk, so no further than there is room, and no
+ * longer. */
 static void keep_backlog(struct server *server)
 {
     const struct config *config = server->config;
@@ -135,6 +136,7 @@ static void keep_backlog(struct server *server)
     if (seconds > 0 && bytes_max == 0) {
         uint64_t kept = journal_end(server->journal) - journal_first(server->journal);
         uint64_t room = file_system_allowance(folder_path(server));
+        if (room == 0) journal_shed(server->journal); /* before any write can fail */
         bytes_max = room < UINT64_MAX - kept ? room + kept : UINT64_MAX;
     }
     journal_set_retention(server->journal, seconds, bytes_max);

@@ -4,7 +4,8 @@
  * take of the disk together (repl-log-disk-max, or the free space less a reserve). When it is reached
  * everything stays in memory and nothing is lost; here it is decided what that must not go on with:
  *
- *   - the log: the replica that pins the oldest offset is dropped; with repl-slow-writers yes the
+ *   - the log: first what is kept for replicas that are away (repl-backlog-seconds) and that no cursor needs, the
+ *     oldest first. Then the replica that pins the oldest offset is dropped; with repl-slow-writers yes the
  *     writers wait instead (room_watch), as they do for CLIENT PAUSE WRITE. A replica's own replicas
  *     are dropped in any case: whoever writes there cannot be made to wait.
  *   - a snapshot's RDB bytes: it goes on at the pace of its readers; see
@@ -17,6 +18,7 @@
 #include "server/replication.h"
 
 #include "base/log.h"
+#include "server/aof.h"
 #include "server/blocking.h"
 #include "server/config.h"
 #include "server/latency.h"
@@ -122,6 +124,19 @@ static void try_again(struct replication *replication, int64_t now_ms)
         if (replication->images[i].snapshot != 0) image_try_again(replication->images[i].image);
 }
 
+/* What is kept for replicas that are away goes before any that is here. While the append only file cannot be
+ * written, that is what holds the log, and nobody may write. */
+static void watch_log(struct replication *replication, int64_t now_ms)
+{
+    struct server *server = replication->server;
+    bool slows = server->config->repl_slow_writers && !replication_is_replica(server);
+
+    if (journal_failed(server->journal) == OK || aof_short_of_room(server)) return;
+    if (journal_shed(server->journal) || slows) return;
+    primary_byte_ceiling(replication->primary, now_ms, &replication->actions);
+    replication_run(replication, SPAN(""));
+}
+
 void room_timer(struct replication *replication, int64_t now_ms)
 {
     struct server *server = replication->server;
@@ -129,10 +144,6 @@ void room_timer(struct replication *replication, int64_t now_ms)
     try_again(replication, now_ms);
     look_at_images(replication, now_ms);
     journal_trim(server->journal);
-    bool slows = server->config->repl_slow_writers && !replication_is_replica(server);
-    if (!slows && journal_failed(server->journal) != OK) {
-        primary_byte_ceiling(replication->primary, now_ms, &replication->actions);
-        replication_run(replication, SPAN(""));
-    }
+    watch_log(replication, now_ms);
     tell_that_it_is_over(server, now_ms);
 }

@@ -211,7 +211,7 @@ def test_replication_and_snapshots_are_not_counted(servers):
     primary.call("BGSAVE")
     wait_until(lambda: primary.info("persistence")["rdb_bgsave_in_progress"] == "0")
     wait_linked(replica)
-    assert int(primary.info("memory")["mem_not_counted_for_evict"]) > 10 * MB
+    assert int(primary.info("memory")["mem_not_counted_for_evict"]) > 2 * MB
     assert used(primary) > limit
     assert primary.stat("evicted_keys") == 0
     primary.configure(maxmemory=0)  # the harness reads large replies, which count as they do in Redis
@@ -311,7 +311,7 @@ def test_while_writes_are_paused_nothing_is_evicted(servers):
 
 
 def test_all_databases_give_their_share(servers):
-    server = servers.pando(maxmemory_policy="allkeys-lru")
+    server = servers.pando(maxmemory_policy="allkeys-random")
     fill(server, 1000, 1000, db=0)
     fill(server, 3000, 1000, db=9)
     limit = used(server) - 2 * MB

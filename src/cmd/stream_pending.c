@@ -299,7 +299,7 @@ static void claim_one(struct claiming *claiming, struct stream_id id, struct spa
  * [JUSTID] [LASTID id] */
 enum err cmd_xclaim(struct call *call)
 {
-    struct claim_options options;
+    struct claim_options options = {0};
     struct store_edit edit;
     const struct entry *e;
 

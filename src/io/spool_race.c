@@ -51,6 +51,7 @@ static void *produce(void *context)
         for (size_t i = 0; i < step; i++) bytes[i] = byte_at(done + i);
         spool_append(party->spool, bytes, step);
         done += step;
+        if (random_below(&party->random, 50) == 0) spool_try_again(party->spool);
         if (random_below(&party->random, 50) == 0) spool_trim(party->spool, done / 2);
         (void)spool_pressure(party->spool);
     }
@@ -135,6 +136,10 @@ static void round_of(uint64_t seed)
     options.block_bytes = 500 + random_below(&random, 4000);
     options.memory_bytes_max = 1 + random_below(&random, 100000);
     options.file_wrap = 1 << 20;
+    /* In some rounds it is full now and then. */
+    struct spool_room *room =
+        spool_room_new(random_below(&random, 2) == 0 ? 0 : 1 + random_below(&random, 200000));
+    options.room = room;
     producer.spool = spool_new(&options);
     producer.total = 100000 + random_below(&random, 900000);
     random_seed(&producer.random, random_next(&random));
@@ -161,6 +166,8 @@ static void round_of(uint64_t seed)
     spool_free(producer.spool);
     worker_free(worker);
     loop_free(loop);
+    check(spool_room_used(room) == 0 && spool_room_memory(room) == 0);
+    spool_room_drop(room);
 }
 
 int main(int argc, char **argv)

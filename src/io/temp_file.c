@@ -89,8 +89,9 @@ int temp_file_rename(struct temp_file *file, const char *path)
 
     if (rename(file->path, path) != 0) {
         result = -errno;
-        unlink(file->path);
+        temp_file_unlink(file);
     }
+    file->path[0] = '\0';
     close(file->fd);
     file->fd = -1;
     return result;
@@ -99,14 +100,15 @@ int temp_file_rename(struct temp_file *file, const char *path)
 void temp_file_discard(struct temp_file *file)
 {
     if (file->fd < 0) return;
-    unlink(file->path);
+    temp_file_unlink(file);
     close(file->fd);
     file->fd = -1;
 }
 
-void temp_file_unlink(const struct temp_file *file)
+void temp_file_unlink(struct temp_file *file)
 {
-    unlink(file->path);
+    if (file->path[0] != '\0') unlink(file->path);
+    file->path[0] = '\0'; /* from now on the name may be another file's */
 }
 
 /* `<prefix><digits>-<digits><suffix>` */

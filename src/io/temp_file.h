@@ -34,8 +34,8 @@ int temp_file_sync(struct temp_file *file);
 int temp_file_rename(struct temp_file *file, const char *path);
 void temp_file_discard(struct temp_file *file); /* no effect on a file that is closed */
 /* Takes the name away at once, from any thread; the owner discards the rest in its time. Must not
- * race with temp_file_rename. */
-void temp_file_unlink(const struct temp_file *file);
+ * race with temp_file_rename or temp_file_discard: a name that is gone may be another file's already. */
+void temp_file_unlink(struct temp_file *file);
 
 /* Removes the files of such names in `dir` that nobody is writing. Returns their number. */
 int temp_file_sweep(const char *dir, const char *prefix, const char *suffix);

@@ -106,7 +106,9 @@ static void run_saver(void *context)
     char *piece = mem_alloc(PIECE_BYTES);
 
     if (copy_image(file, piece)) put_in_place(file);
+    pthread_mutex_lock(&file->lock);
     temp_file_discard(&file->temp);
+    pthread_mutex_unlock(&file->lock);
     mem_free(piece);
 }
 

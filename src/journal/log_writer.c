@@ -44,7 +44,8 @@ struct log_writer {
     struct log_writer_options options;
     enum log_sync sync;
     bool timestamps;
-    struct spool_cursor *pin; /* at `written`; NULL until there is a file */
+    struct spool_cursor *pin; /* at `written`; NULL until a file is wanted */
+    bool has_file;            /* false: the first one does not stand yet, or could not be made */
     struct step *steps, **steps_end;
     struct log_writer_figures figures;
     int64_t now_ms, retry_at_ms, synced_at_ms;
@@ -171,6 +172,13 @@ static void work_and_tell(void *context)
 
 /* ---- back on the engine ------------------------------------------------------------------------ */
 
+static void now_broken(struct log_writer *writer, int error)
+{
+    if (!writer->figures.broken)
+        log_warning("Syncing the append only file failed: %s", strerror(-error));
+    writer->figures.broken = true;
+}
+
 static void note_sync(struct log_writer *writer, const struct job *job)
 {
     struct log_writer_figures *figures = &writer->figures;
@@ -178,10 +186,7 @@ static void note_sync(struct log_writer *writer, const struct job *job)
     if (job->sync_us < 0) return;
     figures->sync_us = job->sync_us;
     figures->syncs++;
-    if (job->sync_error != 0 && !figures->broken) {
-        log_warning("Syncing the append only file failed: %s", strerror(-job->sync_error));
-        figures->broken = true;
-    }
+    if (job->sync_error != 0) now_broken(writer, job->sync_error);
     figures->synced = segments_synced(writer->options.segments);
 }
 
@@ -209,14 +214,37 @@ static void end_write(struct log_writer *writer, struct job *job)
     journal_trim(journal);
 }
 
+/* Nothing behind a change of the id is written before it: it comes again like a write that failed. */
+static void try_step_again(struct log_writer *writer, struct step *step, int error)
+{
+    if (writer->figures.error == 0)
+        log_warning("Writing the append only file failed: %s", strerror(-error));
+    writer->figures.error = error;
+    writer->retry_at_ms = writer->now_ms + RETRY_MS;
+    step->next = writer->steps;
+    writer->steps = step;
+    if (step->next == NULL) writer->steps_end = &step->next;
+}
+
 static void end_step(struct log_writer *writer, struct job *job)
 {
+    struct log_writer_figures *figures = &writer->figures;
     struct step *step = job->step;
 
     if (job->error == 0) {
-        writer->figures.written = writer->figures.synced = step->offset;
-        writer->figures.broken = false;
-        if (step->kind == STEP_FILE) writer->last_unix_s = 0;
+        if (figures->error != 0) log_notice("The append only file can be written again");
+        figures->error = 0;
+        figures->written = figures->synced = step->offset;
+        figures->broken = false;
+        if (step->kind == STEP_FILE) {
+            writer->last_unix_s = 0;
+            writer->has_file = true;
+        }
+    } else if (writer->has_file && segments_broken(writer->options.segments)) {
+        now_broken(writer, job->error);
+    } else if (step->kind == STEP_ID) {
+        try_step_again(writer, step, job->error);
+        return;
     }
     if (step->change.done != NULL) step->change.done(step->change.context, job->error);
     mem_free(step);
@@ -332,6 +360,25 @@ static void start_sync(struct log_writer *writer)
     submit(writer->options.syncer, job);
 }
 
+/* Without a file nothing is written: the base that comes with the first one holds what was before it. */
+static void skip(struct log_writer *writer, uint64_t upto)
+{
+    spool_advance(writer->pin, (size_t)(upto - spool_position(writer->pin)));
+    writer->figures.written = writer->figures.synced = upto;
+    journal_trim(writer->options.journal);
+}
+
+/* Nor does a change of the id need a line: the file's head will state it. */
+static void skip_ids(struct log_writer *writer)
+{
+    for (struct step *step; (step = writer->steps) != NULL && step->kind == STEP_ID;) {
+        writer->steps = step->next;
+        if (writer->steps == NULL) writer->steps_end = &writer->steps;
+        if (step->change.done != NULL) step->change.done(step->change.context, 0);
+        mem_free(step);
+    }
+}
+
 /* Starts the next job, if there is one. Returns whether one was started. */
 static bool start_next(struct log_writer *writer)
 {
@@ -340,9 +387,11 @@ static bool start_next(struct log_writer *writer)
 
     if (writer->write_job != NULL || writer->pin == NULL) return false;
     journal_publish(journal);
+    if (!writer->has_file) skip_ids(writer);
     upto = writer->steps != NULL ? writer->steps->offset : journal_end(journal);
+    if (writer->figures.error != 0 && writer->now_ms < writer->retry_at_ms) return false;
+    if (!writer->has_file && upto > spool_position(writer->pin)) skip(writer, upto);
     if (upto > spool_position(writer->pin)) {
-        if (writer->figures.error != 0 && writer->now_ms < writer->retry_at_ms) return false;
         start_write(writer, upto);
         return true;
     }
@@ -377,6 +426,16 @@ int64_t log_writer_run(struct log_writer *writer, int64_t now_ms)
 
 /* ---- changes ----------------------------------------------------------------------------------- */
 
+static void pin_end(struct log_writer *writer)
+{
+    uint64_t end = journal_end(writer->options.journal);
+
+    check(writer->pin == NULL);
+    writer->pin = journal_open(writer->options.journal, end);
+    check(writer->pin != NULL); /* the journal is active */
+    writer->figures.written = writer->figures.synced = end;
+}
+
 static void add_step(struct log_writer *writer, enum step_kind kind,
                      const struct log_writer_change *change)
 {
@@ -388,7 +447,7 @@ static void add_step(struct log_writer *writer, enum step_kind kind,
     step->change = *change;
     *writer->steps_end = step;
     writer->steps_end = &step->next;
-    if (writer->pin == NULL) log_writer_continue(writer);
+    if (writer->pin == NULL) pin_end(writer);
 }
 
 void log_writer_begin(struct log_writer *writer, const struct log_writer_change *change)
@@ -404,12 +463,8 @@ void log_writer_change_id(struct log_writer *writer, const struct log_writer_cha
 
 void log_writer_continue(struct log_writer *writer)
 {
-    uint64_t end = journal_end(writer->options.journal);
-
-    check(writer->pin == NULL);
-    writer->pin = journal_open(writer->options.journal, end);
-    check(writer->pin != NULL); /* the journal is active */
-    writer->figures.written = writer->figures.synced = end;
+    pin_end(writer);
+    writer->has_file = true;
 }
 
 /* ---- the end ----------------------------------------------------------------------------------- */

@@ -41,7 +41,7 @@ void log_writer_free(struct log_writer *writer, bool discard);
 void log_writer_set_sync(struct log_writer *writer, enum log_sync sync, bool timestamps);
 
 /* From the journal's end on the log goes into a new file. `done` comes when it stands, or could not be
- * made (-errno: the old file goes on). The head's id and db are the caller's to say, its offset is the
+ * made (-errno: the old file goes on; where there is none, nothing is written until the next one stands). The head's id and db are the caller's to say, its offset is the
  * journal's end. */
 struct log_writer_change {
     char path[PATH_MAX]; /* of the new file */
@@ -53,7 +53,8 @@ struct log_writer_change {
     void *context;
 };
 void log_writer_begin(struct log_writer *writer, const struct log_writer_change *change);
-/* The id changes at the journal's end. Durable when done(0) comes. */
+/* The id changes at the journal's end. Durable when done(0) comes, and before anything behind it is written: tried again
+ * like a write, unless the sync failed. */
 void log_writer_change_id(struct log_writer *writer, const struct log_writer_change *change);
 /* The files go on where segments_continue left them: at the journal's end. */
 void log_writer_continue(struct log_writer *writer);

@@ -166,6 +166,29 @@ Test(log_writer, a_new_file_that_cannot_be_made_leaves_the_old_one)
     close_all(false);
 }
 
+Test(log_writer, without_a_first_file_nothing_is_written_until_one_stands)
+{
+    open_all(false);
+    log_writer_set_sync(writer, LOG_SYNC_EVERY_SECOND, false);
+    begin("no/such/folder");
+    append(50, 'a');
+    log_writer_run(writer, 0);
+    cr_assert_eq(last_error, -ENOENT);
+    append(50, 'b');
+    log_writer_run(writer, 5000);
+    cr_assert(log_writer_idle(writer));
+    cr_assert_eq(segments_written(segments), 0);
+    struct log_writer_change to = change("");
+    log_writer_change_id(writer, &to);
+    begin("a.1");
+    append(30, 'c');
+    log_writer_run(writer, 6000);
+    cr_assert_eq(last_error, 0);
+    cr_assert_eq(segments_first(segments), 100);
+    cr_assert_eq(segments_written(segments), 130);
+    close_all(false);
+}
+
 Test(log_writer, timestamps_stand_once_a_second)
 {
     struct segments_found found;

@@ -144,7 +144,6 @@ static int write_head(int fd, const struct segment_head *head, bool select, uint
 
     segment_write_head(&text, head, select);
     int error = file_pwrite_all(fd, text.ptr, text.len, *at);
-    if (error == 0) error = file_sync_data(fd);
     if (error == 0) *at += text.len;
     buf_release(&text);
     return error;
@@ -158,10 +157,12 @@ int segments_begin(struct segments *segments, const char *path, const struct seg
 
     if (fd < 0) return fd;
     error = write_head(fd, head, true, &at);
+    if (error == 0) error = file_sync_data(fd);
     if (error == 0) error = file_sync_folder(path);
-    /* What the old file holds is durable before the first byte goes into the new one. */
+    /* What the old file holds is durable before the first byte goes into the new one. Of a broken file nobody can say so:
+     * the owner makes a base that does without it. */
     if (error == 0 && segments->newest != NULL && segments->can_write &&
-        segments->newest->end == head->offset)
+        segments->newest->end == head->offset && !segments_broken(segments))
         error = segments_sync(segments);
     if (error == 0 && commit != NULL) error = commit(context);
     if (error != 0) {
@@ -192,9 +193,8 @@ int segments_mark_head(struct segments *segments, const struct segment_head *hea
     }
     segments_lock(segments);
     file->end_at = at;
-    segments->synced = file->end;
     segments_unlock(segments);
-    return 0;
+    return segments_sync(segments);
 }
 
 /* Puts the file back to where the stretch began. */

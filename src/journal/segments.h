@@ -67,12 +67,13 @@ int segments_continue(struct segments *segments, uint64_t at);
 
 /* ---- writing ------------------------------------------------------------------------------------ */
 
-/* Makes a new file with its head and goes on there, once the old one is synced and commit(context) (may
+/* Makes a new file with its head and goes on there, once the old one is synced (unless it is broken) and commit(context) (may
  * be NULL), which makes the new one known to a restart, returned 0. `head` continues what is written,
  * or everything before is forgotten. On failure (-errno) the old file goes on. */
 int segments_begin(struct segments *segments, const char *path, const struct segment_head *head,
                    int (*commit)(void *context), void *context);
-/* The id changes here: a head line in the middle of the file, durable when this returns. */
+/* The id changes here: a head line in the middle of the file, durable when this returns 0. A failed write leaves the
+ * file as it was; after a failed sync the line stands, and the file is broken. */
 int segments_mark_head(struct segments *segments, const struct segment_head *head);
 /* Writes a mark and, in the same call to the system, the first `len` bytes of its stretch; unix_s: a
  * time line, 0 for none. Then segments_write_more with the others. `written` moves on when the

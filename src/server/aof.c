@@ -48,7 +48,7 @@ void aof_free(struct aof *aof)
 /* ---- the writer -------------------------------------------------------------------------------- */
 
 /* A fsync that failed may have lost what it was for: under `always` somebody was promised more. */
-static void look_at_failures(struct aof *aof)
+void aof_look_at_failures(struct aof *aof)
 {
     const struct log_writer_figures *figures = log_writer_figures(aof->writer);
 
@@ -58,12 +58,15 @@ static void look_at_failures(struct aof *aof)
                     "Exiting...");
         exit(1);
     }
+    /* A new file alone does not mend what the old one may have lost. */
+    if (figures->broken && aof->state == AOF_ON) aof->base_wanted = true;
     /* What is kept for replicas that are away makes room first: nobody needs to notice. */
-    if (aof_short_of_room(aof->server) && journal_shed(aof->server->journal))
+    if (!figures->broken && !aof->base_wanted && aof_short_of_room(aof->server) &&
+        journal_shed(aof->server->journal))
         log_writer_try_again(aof->writer);
-    else aof->last_write_ok = figures->error == 0 && !figures->broken;
-    if (figures->broken && aof->state == AOF_ON && !aof->rewrite.running)
-        aof->rewrite_scheduled = true; /* a new base makes it whole again */
+    else aof->last_write_ok = figures->error == 0 && !figures->broken && !aof->base_wanted;
+    if (aof->base_wanted && aof->state == AOF_ON && !aof->rewrite.running)
+        aof->rewrite_scheduled = true;
 }
 
 static void on_moved(void *context)
@@ -71,7 +74,7 @@ static void on_moved(void *context)
     struct aof *aof = context;
     struct server *server = aof->server;
 
-    look_at_failures(aof);
+    aof_look_at_failures(aof);
     const struct log_writer_figures *figures = log_writer_figures(aof->writer);
     if (figures->sync_us >= 0)
         latency_add_event(server, LATENCY_AOF_FSYNC, figures->sync_us / 1000);
@@ -231,6 +234,7 @@ static void stop(struct aof *aof)
     segments_forget(aof->segments);
     aof->state = AOF_OFF;
     aof->last_write_ok = true;
+    aof->base_wanted = false;
     session_gates_moved(server);
 }
 
@@ -238,14 +242,14 @@ static bool start(struct aof *aof, const char **why)
 {
     struct server *server = aof->server;
 
-    aof_prepare_alone(aof);
+    *why = "Unable to turn on AOF. Check server logs.";
+    if (!aof_prepare_alone(aof)) return false;
     journal_activate(server->journal, false);
     server_update_policy(server);
     aof_make_writer(aof);
     aof->state = AOF_WAITS;
     if (aof_start_rewrite(aof)) return true;
     stop(aof);
-    *why = "Unable to turn on AOF. Check server logs.";
     return false;
 }
 

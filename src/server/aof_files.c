@@ -20,30 +20,31 @@ void aof_manifest_path(const struct server *server, char out[PATH_MAX])
              server->config->appendfilename);
 }
 
-void aof_take_folder(struct aof *aof)
+bool aof_take_folder(struct aof *aof)
 {
     const char *folder = aof->server->config->appenddirname;
     int error;
 
-    if (aof->folder_lock >= 0) return;
+    if (aof->folder_lock >= 0) return true;
     error = file_make_folder(folder);
     if (error != 0) {
         log_warning("Can't open or create append-only dir %s: %s", folder, strerror(-error));
-        exit(1);
+        return false;
     }
     aof->folder_lock = file_lock_itself(folder);
-    if (aof->folder_lock >= 0) return;
+    if (aof->folder_lock >= 0) return true;
     log_warning("The append only files in %s %s: give each node a dir of its own (directive dir)",
                 folder,
                 aof->folder_lock == -EWOULDBLOCK ? "belong to another process that runs"
                                                  : strerror(-aof->folder_lock));
-    exit(1);
+    return false;
 }
 
-void aof_prepare_alone(struct aof *aof)
+bool aof_prepare_alone(struct aof *aof)
 {
-    aof_take_folder(aof);
-    if (aof->manifest.count == 0) aof_read_manifest(aof);
+    bool found;
+
+    return aof_take_folder(aof) && (aof->manifest.count > 0 || aof_read_manifest(aof, &found));
 }
 
 static void say_fault(const struct manifest_fault *fault)
@@ -56,7 +57,7 @@ static void say_fault(const struct manifest_fault *fault)
     log_warning("%s", fault->why);
 }
 
-bool aof_read_manifest(struct aof *aof)
+bool aof_read_manifest(struct aof *aof, bool *found)
 {
     struct manifest_fault fault;
     struct buf text = {0};
@@ -64,28 +65,44 @@ bool aof_read_manifest(struct aof *aof)
     int error;
 
     aof_manifest_path(aof->server, path);
-    if (!file_exists(path)) return false;
+    *found = file_exists(path);
+    if (!*found) return true;
     error = file_read_whole(path, MANIFEST_BYTES_MAX, &text);
     if (error != 0) {
         log_warning("Fatal error: can't open the AOF manifest file %s for reading: %s", path,
                     strerror(-error));
-        exit(1);
+        return false;
     }
     manifest_release(&aof->manifest);
     enum err err = manifest_parse(buf_span(&text), &aof->manifest, &fault);
     buf_release(&text);
     if (err == OK) return true;
     say_fault(&fault);
-    exit(1);
+    return false;
+}
+
+/* The new manifest may stand although it was not made durable, and its files will not: the one from before comes back. */
+static void bring_back(const char *path, bool was_there, struct span before)
+{
+    int error = was_there ? file_replace(path, before.ptr, before.len, 0644) : file_remove(path);
+
+    if (error != 0 && error != -ENOENT)
+        log_warning("Could not bring %s back as it was: %s", path, strerror(-error));
 }
 
 int aof_write_manifest(const char *path, const struct manifest *manifest)
 {
-    struct buf text = {0};
+    struct buf text = {0}, before = {0};
+    bool was_there = file_exists(path);
+    int error = was_there ? file_read_whole(path, MANIFEST_BYTES_MAX, &before) : 0;
 
-    manifest_format(manifest, &text);
-    int error = file_replace(path, text.ptr, text.len, 0644);
+    if (error == 0) {
+        manifest_format(manifest, &text);
+        error = file_replace(path, text.ptr, text.len, 0644);
+        if (error != 0) bring_back(path, was_there, buf_span(&before));
+    }
     buf_release(&text);
+    buf_release(&before);
     return error;
 }
 

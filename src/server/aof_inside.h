@@ -32,13 +32,15 @@ struct aof {
     struct worker *writer_worker, *sync_worker; /* made when first needed */
     struct segments *segments;
     struct log_writer *writer; /* NULL while off */
-    struct manifest manifest;  /* as on disk */
-    int folder_lock;           /* of appenddirname; -1 */
+    struct manifest
+        manifest;    /* as on disk; while the AOF waits for its base, with the incr files begun */
+    int folder_lock; /* of appenddirname; -1 */
     struct rewrite rewrite;
     struct aof_load *load; /* at start */
 
     bool rewrite_scheduled;
     bool last_rewrite_ok, last_write_ok;
+    bool base_wanted; /* a sync failed: the files are not sound before a new base stands */
     int64_t last_rewrite_s, last_try_ms;
     uint64_t rewrites, failures; /* failures: one after another */
     uint64_t base_size;          /* of all files after the last rewrite or load */
@@ -52,13 +54,13 @@ struct aof {
 
 /* appenddirname/name, relative to the working directory. */
 void aof_path(const struct server *server, const char *name, char out[PATH_MAX]);
-/* Makes the folder and takes its lock; ends the process where another holds it. */
-void aof_take_folder(struct aof *aof);
-/* For a node that had no AOF so far: takes the folder and reads what an earlier one left there. */
-void aof_prepare_alone(struct aof *aof);
-bool aof_read_manifest(
-    struct aof *aof); /* false: there is none. Ends the process where it is wrong */
-/* Puts a manifest in place, durably. 0 or -errno. Any thread. */
+/* Makes the folder and takes its lock. False, and the log says why, where that cannot be: another process holds it, say. */
+bool aof_take_folder(struct aof *aof);
+/* For a node that had no AOF so far: takes the folder and reads what an earlier one left there. False as above. */
+bool aof_prepare_alone(struct aof *aof);
+/* *found: there is one. False, and the log says why: it cannot be read, or is wrong. */
+bool aof_read_manifest(struct aof *aof, bool *found);
+/* Puts a manifest in place, durably. 0, or -errno: then the one from before is in place. Any thread. */
 int aof_write_manifest(const char *path, const struct manifest *manifest);
 void aof_manifest_path(const struct server *server, char out[PATH_MAX]);
 /* Deletes or retires the history files that the manifest names, and writes it without them. */
@@ -71,6 +73,8 @@ uint64_t aof_size_of_all(const struct aof *aof);
 
 struct worker *aof_worker(struct aof *aof); /* the writer's; it puts manifests in place, too */
 void aof_make_writer(struct aof *aof);      /* segments, workers, writer: nothing is written yet */
+/* Says MISCONF, orders a new base or ends the process, as the writer's last failure demands. */
+void aof_look_at_failures(struct aof *aof);
 uint64_t aof_current_size(const struct aof *aof);
 /* A file or id change at the journal's end, with the id and db of now. */
 void aof_fill_change(const struct aof *aof, struct log_writer_change *change);

@@ -61,7 +61,8 @@ struct aof_load {
     uint64_t tail_from, tail_upto;
     int64_t started_ms, file_started_ms;
     bool in_transaction;
-    bool new_file; /* the log goes on in a new incr file, which the manifest is to name */
+    bool new_file;      /* the log goes on in a new incr file, which the manifest is to name */
+    int new_file_error; /* -errno: it could not be made */
 };
 
 static bool is_last(const struct aof_load *load)
@@ -101,6 +102,12 @@ static bool run_command(void *context, int argc, const struct span *argv, char r
 
 /* ---- ends -------------------------------------------------------------------------------------- */
 
+static void on_new_file(void *context, int error)
+{
+    struct aof *aof = context;
+    aof->load->new_file_error = error;
+}
+
 /* Where the last file's own end cannot be written on: behind what somebody else appended, or without our
  * lines, a new file begins. It takes in what the tail brings (the log goes on with it), and the manifest
  * names it only then; last the tail is cut. A crash before the manifest leaves the old file with its
@@ -114,6 +121,7 @@ static void begin_new_file(struct aof_load *load)
 
     aof_fill_change(aof, &change);
     aof_path(aof->server, name, change.path);
+    change.done = on_new_file;
     log_notice("Creating AOF incr file %s on server start", name);
     log_writer_begin(aof->writer, &change);
     load->new_file = true;
@@ -141,8 +149,7 @@ static void finish_new_file(struct aof_load *load)
     int error = log_writer_flush(aof->writer);
 
     aof_manifest_path(aof->server, path);
-    if (error == 0 && segments_written(aof->segments) != journal_end(aof->server->journal))
-        error = -EIO; /* the file could not be made: the log has said why */
+    if (error == 0) error = load->new_file_error;
     if (error == 0) error = segments_sync(aof->segments);
     if (error == 0) error = aof_write_manifest(path, &aof->manifest);
     if (error != 0) {
@@ -596,13 +603,14 @@ void aof_load(struct server *server, void (*done)(struct server *))
 {
     struct aof *aof = server->aof;
     struct aof_load *load = mem_zalloc(sizeof *load);
+    bool found;
 
     load->aof = aof;
     load->done = done;
     load->started_ms = clock_wall_ms();
     aof->load = load;
-    aof_take_folder(aof);
-    if (!aof_read_manifest(aof)) take_old_file(aof);
+    if (!aof_take_folder(aof) || !aof_read_manifest(aof, &found)) give_up();
+    if (!found) take_old_file(aof);
     aof->segments = segments_new(folder_path(server));
     if (aof->manifest.count == 0) {
         persistence_load(server, first_start);

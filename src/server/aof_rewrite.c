@@ -55,14 +55,22 @@ static void failed(struct aof *aof, const char *why)
     if (aof->state == AOF_WAITS) aof->rewrite_scheduled = true;
 }
 
-static void end(struct aof *aof)
+/* The image goes last: freeing it may wait for its threads, and what the workers have posted meanwhile runs within. */
+static void forget(struct aof *aof)
 {
     struct rewrite *rewrite = &aof->rewrite;
-    const char *why;
+    struct image *image = rewrite->image;
 
-    if (rewrite->image != NULL) persistence_drop_image(aof->server, rewrite->image);
     manifest_release(&rewrite->next);
     *rewrite = (struct rewrite){0};
+    if (image != NULL) persistence_drop_image(aof->server, image);
+}
+
+static void end(struct aof *aof)
+{
+    const char *why;
+
+    forget(aof);
     aof_configure(aof->server, &why); /* no-appendfsync-on-rewrite */
 }
 
@@ -73,9 +81,7 @@ void aof_abort_rewrite(struct aof *aof)
     if (!rewrite->running) return;
     if (rewrite->file != NULL) rdb_file_abort(rewrite->file);
     log_notice("Killing running AOF rewrite child: the rewrite is given up");
-    if (rewrite->image != NULL) persistence_drop_image(aof->server, rewrite->image);
-    manifest_release(&rewrite->next);
-    *rewrite = (struct rewrite){0};
+    forget(aof);
 }
 
 static void switch_when_both_stand(struct aof *aof);
@@ -87,11 +93,10 @@ static void on_file_begun(void *context, int error)
     struct aof *aof = beginning->aof;
 
     if (error == 0) {
-        if (beginning->named) {
-            manifest_release(&aof->manifest);
-            manifest_copy(&aof->manifest, &beginning->manifest);
-            aof->closed_size = aof_size_of_all(aof);
-        }
+        /* Also of a first AOF: should this rewrite fail, the next one takes another name and retires this file. */
+        manifest_release(&aof->manifest);
+        manifest_copy(&aof->manifest, &beginning->manifest);
+        if (beginning->named) aof->closed_size = aof_size_of_all(aof);
         journal_set_segments(aof->server->journal, aof->segments);
         if (aof->rewrite.beginning == beginning) {
             aof->rewrite.beginning = NULL;
@@ -125,6 +130,7 @@ static void on_manifest(struct aof *aof, int error)
     aof->last_rewrite_ok = true;
     aof->failures = 0;
     aof->rewrites++;
+    aof->base_wanted = false;
     const struct manifest_file *base = manifest_base(&aof->manifest);
     aof->closed_size = aof_size_of(aof->server, base->name);
     aof->base_size = aof_current_size(aof);
@@ -134,6 +140,7 @@ static void on_manifest(struct aof *aof, int error)
     }
     log_notice("Background AOF rewrite finished successfully");
     end(aof);
+    if (aof->state == AOF_ON) aof_look_at_failures(aof);
     aof_collect_history(aof);
     session_gates_moved(aof->server);
 }
@@ -181,16 +188,17 @@ static void on_base(void *context, const char *error, uint64_t bytes)
 
     (void)bytes;
     rewrite->file = NULL;
-    persistence_drop_image(aof->server, rewrite->image);
-    rewrite->image = NULL;
     if (error[0] != '\0') {
         end(aof);
         failed(aof, error);
         return;
     }
+    struct image *image = rewrite->image;
+    rewrite->image = NULL;
     log_notice("Background AOF rewrite terminated with success");
     rewrite->has_base = true;
     switch_when_both_stand(aof);
+    persistence_drop_image(aof->server, image); /* last, as in forget */
 }
 
 /* Prepares the manifest of after the rewrite and, unless the AOF is off, the one with the new incr file
@@ -245,7 +253,7 @@ bool aof_start_rewrite(struct aof *aof)
     check(!rewrite->running);
     aof->rewrite_scheduled = false;
     aof->last_try_ms = server->now_ms;
-    if (aof->state == AOF_OFF) aof_prepare_alone(aof);
+    if (aof->state == AOF_OFF && !aof_prepare_alone(aof)) return false;
     journal_set_db(server->journal, -1); /* what follows the snapshot begins with a SELECT */
     if (journal_active(server->journal)) journal_publish(server->journal);
     rewrite->image = persistence_start_base(server);
@@ -307,6 +315,9 @@ void aof_cron(struct server *server)
     struct aof *aof = server->aof;
 
     if (aof->rewrite.running || server->loading || aof->load != NULL) return;
+    /* A sync that failed while the files were loaded has no later job to tell of it. */
+    if (aof->state == AOF_ON && (aof->base_wanted || log_writer_figures(aof->writer)->broken))
+        aof_look_at_failures(aof);
     if (aof->rewrite_scheduled) {
         if (may_try(aof) && !persistence_saving(server)) aof_start_rewrite(aof);
         return;

@@ -56,7 +56,12 @@ GENERATED := $(BUILD)/gen/commands.inc
 .DELETE_ON_ERROR:
 .PHONY: all install unit tidy clean fuzz race sim sim-test bench soak command-fuzz check-libraries
 
-all: $(PROGRAMS)
+all: $(PROGRAMS) $(BUILD)/faults.so
+
+# Faults under file calls, for the wire tests (tests/faults/faults.c): preloaded, never installed or linked.
+$(BUILD)/faults.so: tests/faults/faults.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE -g -O1 $(WARN) -fPIC -fvisibility=hidden -shared -o $@ $< -ldl
 
 # One line that says what to install, instead of a compiler's page of errors.
 check-libraries: $(BUILD)/libraries.ok
@@ -132,7 +137,7 @@ sim-test: $(BUILD)/sim
 	$(BUILD)/sim --replay 1 30
 	$(BUILD)/sim --mutations $(SEEDS)
 
-install: all
+install: $(PROGRAMS)
 	install -d "$(DESTDIR)$(PREFIX)/bin"
 	install -m 755 $(PROGRAMS) "$(DESTDIR)$(PREFIX)/bin"
 ifneq ($(REDIS_LINKS),no)

@@ -299,6 +299,7 @@ def test_files_of_redis_without_preamble_and_with_timestamps(servers):
 @pytest.mark.parametrize("binary", [PANDO, ORACLE], ids=["pando-primary", "redis-primary"])
 def test_a_killed_replica_resumes_by_partial_resync(servers, binary):
     primary = servers.new(binary, repl_backlog_size="200mb")
+    fill(primary, 10)
     replica = servers.pando(**AOF)
     replica.replicate(primary)
     wait_linked(replica)
@@ -316,6 +317,28 @@ def test_a_killed_replica_resumes_by_partial_resync(servers, binary):
             wait_linked(replica)
     wait_in_sync(primary, replica)
     assert primary.stat("sync_full") == full
+    assert_same_keyspace(primary, replica)
+
+
+@pytest.mark.parametrize("kept", ["aof", "rdb"])
+def test_a_log_without_a_byte_is_resumed_too(servers, kept):
+    primary = servers.oracle(repl_ping_replica_period=3600)
+    fill(primary, 10)
+    replica = servers.pando(**AOF if kept == "aof" else {})
+    replica.replicate(primary)
+    wait_linked(replica)
+    if kept == "aof":
+        wait_until(lambda: replica.stat("aof_pending_rewrite", "persistence") == 0)
+    else:
+        assert replica.call("SAVE") == b"OK"
+    assert offset_of(replica) == 0
+    replica.directives.update({"replicaof": f"127.0.0.1 {primary.port}"})
+    replica.write_config()
+    replica.restart("kill")
+    wait_linked(replica)
+    assert primary.stat("sync_full") == 1
+    assert primary.call("SET", "after", "it") == b"OK"
+    wait_in_sync(primary, replica)
     assert_same_keyspace(primary, replica)
 
 

@@ -265,6 +265,11 @@ size_t replica_received(struct replica *replica, struct span bytes, int64_t now_
 
 /* ---- the stream --------------------------------------------------------------------------------- */
 
+void replica_restored(struct replica *replica)
+{
+    replica->adopted = true;
+}
+
 void replica_link_up(struct replica *replica, uint64_t offset, int64_t now_ms,
                      struct repl_actions *out)
 {

@@ -95,6 +95,10 @@ void replica_applied(struct replica *replica, uint64_t offset, bool getack, int6
 void replica_apply_failed(struct replica *replica, const char *reason, int64_t now_ms,
                           struct repl_actions *out);
 
+/* The journal's id and offset came with data from a file: they are a history also where the offset is 0, as
+ * at a primary that had written nothing since its log began. */
+void replica_restored(struct replica *replica);
+
 /* After IMAGE_END: the image was verified and loaded beside the old data; the swap comes with the
  * ADOPT action. */
 void replica_loaded(struct replica *replica, int64_t now_ms, struct repl_actions *out);

@@ -61,7 +61,7 @@ struct replica {
     int64_t loading_ms, newline_ms;
 
     /* Stream */
-    bool adopted;     /* id and offset came from a primary, or were given by a loader */
+    bool adopted;     /* id and offset came from a primary, or with data from a file */
     bool stream_line; /* "+ONLINE <end>" comes before the stream */
     uint64_t read_offset, applied;
     uint64_t catch_up_to; /* where the primary's log ended at link-up; UINT64_MAX unknown */

@@ -435,4 +435,5 @@ void replication_restored(struct server *server, const char *id, int64_t offset,
     journal_set_db(server->journal, stream_db);
     /* The name is new, the database that the bytes stand in is not: see journal_stream_db. */
     if (server->config->replicaof.host[0] == '\0') journal_shift_id(server->journal);
+    else if (has_any_key(server)) replica_restored(server->replication->replica);
 }

@@ -248,6 +248,7 @@ void disk_stop(struct node *node, enum disk_stop how)
     const bool sent_stays = how != DISK_POWER_CUT || disk->sync == LOG_SYNC_ALWAYS;
     if (disk->promised && sent_stays && disk->sent > disk->least) disk->least = disk->sent;
     disk->was_primary = !role_is_replica(node->role);
+    memcpy(disk->stopped_id, journal_id(node->journal), sizeof(disk->stopped_id));
     if (disk->promised && how == DISK_POWER_CUT) cut_power(node);
     log_writer_free(disk->writer, true);
     disk->writer = NULL;
@@ -432,7 +433,8 @@ void disk_judge_full_sync(struct node *node, struct span id, uint64_t offset)
     text[REPLICATION_ID_LEN] = '\0';
     if (strcmp(journal_id(node->journal), disk->own_id) != 0 || role_is_replica(node->role)) return;
     if (strcasecmp(text, disk->loaded_id) == 0 && offset > disk->loaded_end && disk->was_primary &&
-        disk->promised && disk->sync == LOG_SYNC_ALWAYS)
+        strcmp(disk->stopped_id, disk->loaded_id) == 0 && disk->promised &&
+        disk->sync == LOG_SYNC_ALWAYS)
         sim_violation(node->sim,
                       "node %d syncs always, and a replica is at %" PRIu64 ", ahead of %" PRIu64,
                       node->index, offset, disk->loaded_end);

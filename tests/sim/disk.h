@@ -49,7 +49,9 @@ struct disk {
     bool promised;        /* the last stop left an AOF */
     uint64_t least, most; /* offsets in between which it must come back */
     uint64_t sent;        /* to replicas, under the history that stands in the files */
-    bool was_primary;     /* when it stopped */
+    /* When it stopped, of the log with this id: a crash may lose the line that names a new one. */
+    bool was_primary;
+    char stopped_id[REPLICATION_ID_LEN + 1];
     char loaded_id[REPLICATION_ID_LEN + 1]; /* what the files said; empty: nothing */
     uint64_t loaded_end;
     char own_id[REPLICATION_ID_LEN + 1]; /* begun by the start */

@@ -5,6 +5,7 @@
 #include "check/rdb_check.h"
 #include "io/file.h"
 #include "journal/segment_reader.h"
+#include "persist/loader.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -286,15 +287,6 @@ static enum aof_check_result judge(struct walk *walk)
     return AOF_CHECK_BROKEN;
 }
 
-static bool begins_as_rdb(FILE *file)
-{
-    char magic[5] = "";
-    bool is = fread(magic, 1, sizeof magic, file) == sizeof magic && memcmp(magic, "REDIS", 5) == 0;
-
-    rewind(file);
-    return is;
-}
-
 enum aof_check_result aof_check(const struct aof_check *check, uint64_t *lines)
 {
     struct walk walk = {.check = check, .lines = lines};
@@ -310,7 +302,7 @@ enum aof_check_result aof_check(const struct aof_check *check, uint64_t *lines)
     rewind(walk.file);
     enum aof_check_result result = AOF_CHECK_EMPTY;
     if (walk.size > 0) {
-        if (begins_as_rdb(walk.file)) {
+        if (loader_is_rdb(check->path)) {
             if (!rdb_check(check->path, check->name, true, &rdb_bytes)) {
                 printf("RDB preamble of AOF file is not sane, aborting.\n");
                 fclose(walk.file);

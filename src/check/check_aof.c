@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "check/aof_check.h"
 #include "io/file.h"
+#include "persist/loader.h"
 #include "persist/manifest.h"
 
 #include <errno.h>
@@ -49,17 +50,6 @@ static void place(char out[PATH_MAX], const char *manifest, const char *name)
              name);
 }
 
-static bool is_rdb_name(const char *path)
-{
-    char magic[5] = "";
-    uint64_t size;
-    int fd = file_open_read(path, &size);
-    bool is = fd >= 0 && file_pread_some(fd, magic, 5, 0) == 5 && memcmp(magic, "REDIS", 5) == 0;
-
-    file_close(fd);
-    return is;
-}
-
 static bool check_one(const struct options *options, const struct manifest_file *file, bool last,
                       const char *kind, uint64_t *lines)
 {
@@ -85,7 +75,7 @@ static int check_manifest(const struct options *options, const struct manifest *
     if (base != NULL) {
         char path[PATH_MAX];
         place(path, options->path, base->name);
-        printf("Start to check BASE AOF (%s format).\n", is_rdb_name(path) ? "RDB" : "RESP");
+        printf("Start to check BASE AOF (%s format).\n", loader_is_rdb(path) ? "RDB" : "RESP");
         if (!check_one(options, base, count == 0, "BASE", &lines)) return 1;
     }
     if (count > 0) printf("Start to check INCR files.\n");

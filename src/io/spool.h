@@ -144,6 +144,8 @@ void spool_notify(struct spool_cursor *cursor, void (*call)(void *), void *conte
 /* For consumer threads: copies up to `len` bytes, waiting for the first until the spool is
  * finished. The count; 0 at the end; -1 on a read error or after spool_cancel. */
 ssize_t spool_read_wait(struct spool_cursor *cursor, void *out, size_t len);
+/* The same until `len` bytes are there. False where fewer come. */
+bool spool_read_exactly(struct spool_cursor *cursor, void *out, size_t len);
 void spool_cancel(struct spool *spool); /* wakes waiting readers: their reads fail from now on */
 
 /* Checks the invariants of the whole structure; for tests and fuzzers. */

@@ -260,3 +260,14 @@ ssize_t spool_read_wait(struct spool_cursor *cursor, void *out, size_t len)
     spool_unlock(spool);
     return done > 0 ? (ssize_t)done : failed ? -1 : 0;
 }
+
+bool spool_read_exactly(struct spool_cursor *cursor, void *out, size_t len)
+{
+    for (char *to = out; len > 0;) {
+        ssize_t got = spool_read_wait(cursor, to, len);
+        if (got <= 0) return false;
+        to += got;
+        len -= (size_t)got;
+    }
+    return true;
+}

@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <pthread.h>
 
-#define ROOM_BYTES                                                                                 \
-    (1 << 20) /* longer stretches are read twice: for the checksum, then for the file */
+/* Longer stretches are read twice: for the checksum, then for the file. */
+#define ROOM_BYTES    (1 << 20)
 #define RETRY_MS      1000
 #define SYNC_EVERY_MS 1000
 
@@ -82,17 +82,6 @@ const struct log_writer_figures *log_writer_figures(const struct log_writer *wri
 
 /* ---- the worker's part ------------------------------------------------------------------------- */
 
-static bool read_exactly(struct spool_cursor *cursor, char *out, size_t len)
-{
-    while (len > 0) {
-        ssize_t got = spool_read_wait(cursor, out, len);
-        if (got <= 0) return false;
-        out += got;
-        len -= (size_t)got;
-    }
-    return true;
-}
-
 static size_t room_for(uint64_t bytes)
 {
     return bytes < ROOM_BYTES ? (size_t)bytes : ROOM_BYTES;
@@ -103,7 +92,7 @@ static bool sum_up(struct job *job, uint32_t *crc)
 {
     for (uint64_t left = job->upto - job->from; left > 0;) {
         size_t step = room_for(left);
-        if (!read_exactly(job->sum_cursor, job->writer->room, step)) return false;
+        if (!spool_read_exactly(job->sum_cursor, job->writer->room, step)) return false;
         *crc = crc32c(*crc, job->writer->room, step);
         left -= step;
     }
@@ -120,12 +109,12 @@ static int write_stretch(struct job *job)
     int error;
 
     if (job->sum_cursor != NULL && !sum_up(job, &mark.crc)) return -EIO;
-    if (!read_exactly(job->data_cursor, writer->room, step)) return -EIO;
+    if (!spool_read_exactly(job->data_cursor, writer->room, step)) return -EIO;
     if (job->sum_cursor == NULL) mark.crc = crc32c(0, writer->room, step);
     error = segments_write(segments, &mark, job->unix_s, writer->room, step);
     for (left -= step; left > 0 && error == 0; left -= step) {
         step = room_for(left);
-        if (!read_exactly(job->data_cursor, writer->room, step)) return -EIO;
+        if (!spool_read_exactly(job->data_cursor, writer->room, step)) return -EIO;
         error = segments_write_more(segments, writer->room, step);
     }
     return error;
@@ -184,7 +173,6 @@ static void note_sync(struct log_writer *writer, const struct job *job)
     struct log_writer_figures *figures = &writer->figures;
 
     if (job->sync_us < 0) return;
-    figures->sync_us = job->sync_us;
     figures->syncs++;
     if (job->sync_error != 0) now_broken(writer, job->sync_error);
     figures->synced = segments_synced(writer->options.segments);
@@ -197,7 +185,6 @@ static void end_write(struct log_writer *writer, struct job *job)
 
     if (job->sum_cursor != NULL) journal_close(journal, job->sum_cursor);
     journal_close(journal, job->data_cursor);
-    figures->write_us = job->write_us;
     if (job->error != 0) {
         if (figures->error == 0)
             log_warning("Writing the append only file failed: %s", strerror(-job->error));
@@ -212,6 +199,21 @@ static void end_write(struct log_writer *writer, struct job *job)
     if (job->unix_s > 0) writer->last_unix_s = job->unix_s;
     spool_advance(writer->pin, (size_t)(job->upto - job->from));
     journal_trim(journal);
+}
+
+static struct step *take_first_step(struct log_writer *writer)
+{
+    struct step *step = writer->steps;
+
+    writer->steps = step->next;
+    if (writer->steps == NULL) writer->steps_end = &writer->steps;
+    return step;
+}
+
+static void end_change(struct step *step, int error)
+{
+    if (step->change.done != NULL) step->change.done(step->change.context, error);
+    mem_free(step);
 }
 
 /* Nothing behind a change of the id is written before it: it comes again like a write that failed. */
@@ -246,8 +248,7 @@ static void end_step(struct log_writer *writer, struct job *job)
         try_step_again(writer, step, job->error);
         return;
     }
-    if (step->change.done != NULL) step->change.done(step->change.context, job->error);
-    mem_free(step);
+    end_change(step, job->error);
 }
 
 /* The engine's part of a job whose worker's part is done. */
@@ -263,6 +264,8 @@ static void end_job(struct job *job)
         writer->figures.writing = false;
         writer->figures.writing_since_ms = 0;
     }
+    writer->figures.write_us = job->write_us;
+    writer->figures.sync_us = job->sync_us;
     if (job->kind == JOB_WRITE) end_write(writer, job);
     if (job->kind == JOB_STEP) end_step(writer, job);
     else note_sync(writer, job);
@@ -338,11 +341,8 @@ static void start_write(struct log_writer *writer, uint64_t upto)
 static void start_step(struct log_writer *writer)
 {
     struct job *job = new_job(writer, JOB_STEP);
-    struct step *step = writer->steps;
 
-    writer->steps = step->next;
-    if (writer->steps == NULL) writer->steps_end = &writer->steps;
-    job->step = step;
+    job->step = take_first_step(writer);
     writer->write_job = job;
     writer->figures.writing = true;
     writer->figures.writing_since_ms = writer->now_ms;
@@ -371,12 +371,8 @@ static void skip(struct log_writer *writer, uint64_t upto)
 /* Nor does a change of the id need a line: the file's head will state it. */
 static void skip_ids(struct log_writer *writer)
 {
-    for (struct step *step; (step = writer->steps) != NULL && step->kind == STEP_ID;) {
-        writer->steps = step->next;
-        if (writer->steps == NULL) writer->steps_end = &writer->steps;
-        if (step->change.done != NULL) step->change.done(step->change.context, 0);
-        mem_free(step);
-    }
+    while (writer->steps != NULL && writer->steps->kind == STEP_ID)
+        end_change(take_first_step(writer), 0);
 }
 
 /* Starts the next job, if there is one. Returns whether one was started. */
@@ -503,11 +499,7 @@ void log_writer_free(struct log_writer *writer, bool discard)
     if (!discard) log_writer_flush(writer);
     wait_for(writer->write_job);
     wait_for(writer->sync_job);
-    for (struct step *step; (step = writer->steps) != NULL;) {
-        writer->steps = step->next;
-        if (step->change.done != NULL) step->change.done(step->change.context, -ECANCELED);
-        mem_free(step);
-    }
+    while (writer->steps != NULL) end_change(take_first_step(writer), -ECANCELED);
     if (writer->pin != NULL) journal_close(writer->options.journal, writer->pin);
     pthread_mutex_destroy(&writer->lock);
     pthread_cond_destroy(&writer->worked);

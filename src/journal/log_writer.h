@@ -10,8 +10,8 @@
  * everything before them is written, and nothing behind them before they are durable.
  *
  * What is not written is pinned in the journal. A write that fails is tried again after a second,
- * nothing is dropped; log_writer_error says so meanwhile. A failed fdatasync is never tried again:
- * log_writer_broken stays set until a new file is begun.
+ * nothing is dropped; figures.error says so meanwhile. A failed fdatasync is never tried again:
+ * figures.broken stays set until a new file is begun.
  *
  * Without workers (tests, simulation) everything happens inside log_writer_run. Engine thread only. */
 #ifndef PANDO_JOURNAL_LOG_WRITER_H
@@ -41,8 +41,8 @@ void log_writer_free(struct log_writer *writer, bool discard);
 void log_writer_set_sync(struct log_writer *writer, enum log_sync sync, bool timestamps);
 
 /* From the journal's end on the log goes into a new file. `done` comes when it stands, or could not be
- * made (-errno: the old file goes on; where there is none, nothing is written until the next one stands). The head's id and db are the caller's to say, its offset is the
- * journal's end. */
+ * made (-errno: the old file goes on; where there is none, nothing is written until the next one
+ * stands). The head's id and db are the caller's to say, its offset is the journal's end. */
 struct log_writer_change {
     char path[PATH_MAX]; /* of the new file */
     char id[REPLICATION_ID_LEN + 1];
@@ -74,9 +74,9 @@ struct log_writer_figures {
     bool broken;               /* a sync failed */
     bool writing, syncing;     /* jobs under way */
     int64_t writing_since_ms;  /* 0: none */
-    int64_t write_us, sync_us; /* the last job's durations, -1 once taken by log_writer_durations */
-    uint64_t writes, syncs,
-        syncs_delayed; /* delayed: a second passed and the one before still ran */
+    int64_t write_us, sync_us; /* of the job that ended last; -1: it did no such thing */
+    uint64_t writes, syncs;
+    uint64_t syncs_delayed; /* a second had passed, and the sync before still ran */
 };
 const struct log_writer_figures *log_writer_figures(const struct log_writer *writer);
 /* Whether everything published is written. */

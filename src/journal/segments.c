@@ -203,8 +203,9 @@ static int give_up(struct segments *segments, int error)
     struct segment_file *file = segments->newest;
 
     segments->mark = (struct segment_mark){0};
-    if (file_truncate(file->fd, file->end_at) != 0)
-        log_warning("Could not cut %s after a failed write: %s", file->path, strerror(errno));
+    int cut = file_truncate(file->fd, file->end_at);
+    if (cut != 0)
+        log_warning("Could not cut %s after a failed write: %s", file->path, strerror(-cut));
     return error;
 }
 
@@ -308,17 +309,6 @@ bool segments_broken(const struct segments *segments)
 uint64_t segments_current_bytes(const struct segments *segments)
 {
     LOCKED(segments, uint64_t, segments->newest != NULL ? segments->newest->end_at : 0);
-}
-
-uint64_t segments_disk(const struct segments *segments)
-{
-    uint64_t bytes = 0;
-
-    segments_lock(segments);
-    for (const struct segment_file *file = segments->oldest; file != NULL; file = file->next)
-        if (file->retired) bytes += file->end_at;
-    segments_unlock(segments);
-    return bytes;
 }
 
 /* ---- keeping ----------------------------------------------------------------------------------- */

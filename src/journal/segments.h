@@ -90,8 +90,7 @@ int segments_sync(struct segments *segments);
 uint64_t segments_first(const struct segments *segments);
 uint64_t segments_written(const struct segments *segments);
 uint64_t segments_synced(const struct segments *segments);
-bool segments_broken(const struct segments *segments);   /* a sync failed: invariant 3 */
-uint64_t segments_disk(const struct segments *segments); /* bytes of the retired files */
+bool segments_broken(const struct segments *segments); /* a sync failed: invariant 3 */
 /* Bytes of the current file, comment lines and all: aof_current_size counts files. */
 uint64_t segments_current_bytes(const struct segments *segments);
 /* Log bytes from `offset` on: how many, at least one, or -errno (-ENOENT: not held). */

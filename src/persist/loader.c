@@ -281,6 +281,18 @@ struct loader *loader_open_file(const char *path, const struct loader_options *o
     return loader;
 }
 
+bool loader_is_rdb(const char *path)
+{
+    char magic[5];
+    uint64_t size;
+    int fd = file_open_read(path, &size);
+    bool is = fd >= 0 && file_pread_some(fd, magic, sizeof magic, 0) == sizeof magic &&
+              memcmp(magic, "REDIS", sizeof magic) == 0;
+
+    file_close(fd);
+    return is;
+}
+
 struct loader *loader_open_feed(uint64_t size, const struct loader_options *options)
 {
     struct loader *loader = new_loader(options, size);

@@ -84,6 +84,8 @@ struct loader;
 
 /* Loads a file. A file that cannot be opened is an outcome too (ERR_IO, with errno's words). */
 struct loader *loader_open_file(const char *path, const struct loader_options *options);
+/* Whether a file begins as an RDB does; false too where it cannot be read. */
+bool loader_is_rdb(const char *path);
 /* Loads what is fed. `size` in bytes where the sender named it, else UINT64_MAX. */
 struct loader *loader_open_feed(uint64_t size, const struct loader_options *options);
 /* Returns how many of the bytes it took: less than `len` when the queue is full (then `room`

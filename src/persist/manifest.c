@@ -146,12 +146,6 @@ void manifest_retire_incr(struct manifest *manifest, size_t keep)
     }
 }
 
-void manifest_drop_newest_incr(struct manifest *manifest)
-{
-    check(manifest_incr(manifest, -1) != NULL);
-    take_out(manifest, manifest->count - 1);
-}
-
 void manifest_drop_history(struct manifest *manifest)
 {
     for (size_t i = manifest->count; i-- > 0;)

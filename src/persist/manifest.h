@@ -60,8 +60,6 @@ const char *manifest_add_incr(struct manifest *manifest, const char *name);
 void manifest_add_old_base(struct manifest *manifest, const char *name);
 /* All incr files but the last `keep` become history. */
 void manifest_retire_incr(struct manifest *manifest, size_t keep);
-/* Takes the newest incr file out: its file could not be made. */
-void manifest_drop_newest_incr(struct manifest *manifest);
 void manifest_drop_history(struct manifest *manifest);
 
 #endif

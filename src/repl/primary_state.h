@@ -103,9 +103,9 @@ void primary_note(struct primary *primary, const struct peer *peer, enum repl_ev
     __attribute__((format(printf, 7, 8)));
 
 /* primary_sync.c */
-/* Lets waiting peers share a snapshot, or starts one, as far as delays and penalties allow. */
 /* Those whose snapshot waited for the log to be written up to its offset. */
 void primary_send_held_images(struct primary *primary, struct repl_actions *out);
+/* Lets waiting peers share a snapshot, or starts one, as far as delays and penalties allow. */
 void primary_serve_waiting(struct primary *primary, int64_t now_ms, struct repl_actions *out);
 void primary_leave_snapshot(struct primary *primary, struct peer *peer, struct repl_actions *out);
 struct shared_snapshot *primary_snapshot(struct primary *primary, uint32_t number);

@@ -46,9 +46,8 @@ struct replica {
     bool full_sync;  /* an attempt runs: an event must end it */
     bool image_open; /* IMAGE_BEGIN was given, neither ADOPT nor ABORT */
     bool link_gone;  /* while LOADING */
-    bool
-        refused; /* the primary's emptiness is not taken: no attempt until another replica_follow */
-    uint64_t fork; /* told by a pando primary, else UINT64_MAX */
+    bool refused;    /* a primary's emptiness was not taken: waits for another replica_follow */
+    uint64_t fork;   /* told by a pando primary, else UINT64_MAX */
     char sync_id[REPLICATION_ID_LEN + 1];
     uint64_t sync_offset;
     int64_t image_total; /* -1: its end is marked */

@@ -17,10 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    STALL_MS =
-        1000, /* a write that hangs longer holds nothing back any more, unless appendfsync always */
-};
+/* A write that hangs longer holds nothing back any more, unless appendfsync always. */
+enum { STALL_MS = 1000 };
 
 struct aof *aof_new(struct server *server)
 {
@@ -31,18 +29,6 @@ struct aof *aof_new(struct server *server)
     aof->last_rewrite_ok = aof->last_write_ok = true;
     aof->last_rewrite_s = -1;
     return aof;
-}
-
-void aof_free(struct aof *aof)
-{
-    aof_abort_rewrite(aof);
-    log_writer_free(aof->writer, false);
-    worker_free(aof->writer_worker);
-    worker_free(aof->sync_worker);
-    segments_free(aof->segments);
-    manifest_release(&aof->manifest);
-    file_close(aof->folder_lock);
-    mem_free(aof);
 }
 
 /* ---- the writer -------------------------------------------------------------------------------- */
@@ -80,7 +66,7 @@ static void on_moved(void *context)
         latency_add_event(server, LATENCY_AOF_FSYNC, figures->sync_us / 1000);
     if (figures->write_us >= 0)
         latency_add_event(server, LATENCY_AOF_WRITE, figures->write_us / 1000);
-    session_gates_moved(server);
+    gates_moved(server);
 }
 
 static enum log_sync sync_policy(const struct server *server)
@@ -127,12 +113,12 @@ void aof_make_writer(struct aof *aof)
     apply_policy(aof);
 }
 
-void aof_fill_change(const struct aof *aof, struct log_writer_change *change)
+void aof_fill_change(struct aof *aof, struct log_writer_change *change)
 {
     const struct journal *journal = aof->server->journal;
     int db = journal_stream_db(journal);
 
-    *change = (struct log_writer_change){.db = db >= 0 ? db : 0, .context = aof->server->aof};
+    *change = (struct log_writer_change){.db = db >= 0 ? db : 0, .context = aof};
     memcpy(change->id, journal_id(journal), sizeof change->id);
 }
 
@@ -168,7 +154,7 @@ int64_t aof_before_wait(struct server *server)
     if (stalled && !aof->is_stalled) {
         aof->stalled++;
         log_warning("A write to the append only file hangs: replies go ahead of it");
-        session_gates_moved(server);
+        gates_moved(server);
     }
     aof->is_stalled = stalled;
     hold_writers(aof);
@@ -235,7 +221,7 @@ static void stop(struct aof *aof)
     aof->state = AOF_OFF;
     aof->last_write_ok = true;
     aof->base_wanted = false;
-    session_gates_moved(server);
+    gates_moved(server);
 }
 
 static bool start(struct aof *aof, const char **why)
@@ -298,7 +284,7 @@ struct segments *aof_let_go(struct server *server)
     aof->writer = NULL;
     aof->segments = NULL;
     aof->state = AOF_WAITS;
-    session_gates_moved(server);
+    gates_moved(server);
     return segments;
 }
 

@@ -9,7 +9,8 @@
  * aof_reach says. A rewrite is a snapshot (persist/image.h) at an offset where a new incr file begins;
  * when its base stands, the manifest is replaced and the files before it are retired.
  *
- * Files: server/aof_files.c (names, manifest), aof.c (running), aof_rewrite.c, aof_load.c (at start). */
+ * Files: server/aof_files.c (names, manifest), aof.c (running), aof_rewrite.c, aof_load.c and
+ * aof_load_end.c (at start). */
 #ifndef PANDO_SERVER_AOF_H
 #define PANDO_SERVER_AOF_H
 
@@ -17,7 +18,6 @@
 #include "server/server.h"
 
 struct aof *aof_new(struct server *server);
-void aof_free(struct aof *aof);
 
 /* At start, instead of dump.rdb: loads what the manifest names; `done` is called on the loop once the data
  * set is there. Ends the process where the files cannot be used. */
@@ -63,7 +63,6 @@ enum aof_rewrite {
     AOF_REWRITE_FAILED
 };
 enum aof_rewrite aof_rewrite(struct server *server);
-bool aof_rewriting(const struct server *server);
 /* DEBUG LOADAOF: false where the files cannot be read. */
 bool aof_reload(struct server *server);
 

@@ -32,9 +32,8 @@ struct aof {
     struct worker *writer_worker, *sync_worker; /* made when first needed */
     struct segments *segments;
     struct log_writer *writer; /* NULL while off */
-    struct manifest
-        manifest;    /* as on disk; while the AOF waits for its base, with the incr files begun */
-    int folder_lock; /* of appenddirname; -1 */
+    struct manifest manifest;  /* as on disk; while waiting for a base, with the incr files begun */
+    int folder_lock;           /* of appenddirname; -1 */
     struct rewrite rewrite;
     struct aof_load *load; /* at start */
 
@@ -77,7 +76,7 @@ void aof_make_writer(struct aof *aof);      /* segments, workers, writer: nothin
 void aof_look_at_failures(struct aof *aof);
 uint64_t aof_current_size(const struct aof *aof);
 /* A file or id change at the journal's end, with the id and db of now. */
-void aof_fill_change(const struct aof *aof, struct log_writer_change *change);
+void aof_fill_change(struct aof *aof, struct log_writer_change *change);
 
 /* ---- aof_rewrite.c ----------------------------------------------------------------------------- */
 

@@ -25,16 +25,14 @@
 #include "io/file.h"
 #include "persist/aof_replay.h"
 #include "persist/loader.h"
-#include "server/aof_inside.h"
+#include "server/aof_load_inside.h"
 #include "server/config.h"
 #include "server/dispatch.h"
 #include "server/folder.h"
 #include "server/persistence.h"
 #include "server/replication.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 enum {
     SLICE_BYTES = 256 * 1024,
@@ -42,37 +40,9 @@ enum {
     POLL_US = 100,
 };
 
-enum phase { EXAMINE, BASE_RDB, BASE_COMMANDS, REPLAY, TAIL, DONE };
-
-struct incr {
-    char path[PATH_MAX];
-    const char *name; /* the manifest's */
-    struct segments_found found;
-};
-
-struct aof_load {
-    struct aof *aof;
-    enum phase phase;
-    void (*done)(struct server *server);
-    struct incr *incrs;
-    int count, current;
-    struct aof_replay *replay;
-    struct loader *loader;
-    uint64_t tail_from, tail_upto;
-    int64_t started_ms, file_started_ms;
-    bool in_transaction;
-    bool new_file;      /* the log goes on in a new incr file, which the manifest is to name */
-    int new_file_error; /* -errno: it could not be made */
-};
-
 static bool is_last(const struct aof_load *load)
 {
     return load->current == load->count - 1;
-}
-
-__attribute__((noreturn)) static void give_up(void)
-{
-    exit(1);
 }
 
 /* ---- executing --------------------------------------------------------------------------------- */
@@ -100,146 +70,6 @@ static bool run_command(void *context, int argc, const struct span *argv, char r
     return true;
 }
 
-/* ---- ends -------------------------------------------------------------------------------------- */
-
-static void on_new_file(void *context, int error)
-{
-    struct aof *aof = context;
-    aof->load->new_file_error = error;
-}
-
-/* Where the last file's own end cannot be written on: behind what somebody else appended, or without our
- * lines, a new file begins. It takes in what the tail brings (the log goes on with it), and the manifest
- * names it only then; last the tail is cut. A crash before the manifest leaves the old file with its
- * tail; after one behind it the new file begins where the old one's last stretch ends, so the tail is
- * known to be replaced (cut_replaced). */
-static void begin_new_file(struct aof_load *load)
-{
-    struct aof *aof = load->aof;
-    struct log_writer_change change;
-    const char *name = manifest_add_incr(&aof->manifest, aof->server->config->appendfilename);
-
-    aof_fill_change(aof, &change);
-    aof_path(aof->server, name, change.path);
-    change.done = on_new_file;
-    log_notice("Creating AOF incr file %s on server start", name);
-    log_writer_begin(aof->writer, &change);
-    load->new_file = true;
-}
-
-/* What Redis had appended to a file, and what the next one has taken in. */
-static void cut_replaced(struct aof_load *load, int index)
-{
-    const struct incr *incr = &load->incrs[index];
-    uint64_t size;
-
-    if (!incr->found.has_history || incr->found.tail != SEGMENT_FOREIGN) return;
-    int fd = file_open_write(incr->path, false, &size);
-    if (fd < 0 || file_truncate(fd, incr->found.end_at) != 0 || file_sync_data(fd) != 0) {
-        log_warning("Can't cut %s at %llu", incr->path, (unsigned long long)incr->found.end_at);
-        give_up();
-    }
-    file_close(fd);
-}
-
-static void finish_new_file(struct aof_load *load)
-{
-    struct aof *aof = load->aof;
-    char path[PATH_MAX];
-    int error = log_writer_flush(aof->writer);
-
-    aof_manifest_path(aof->server, path);
-    if (error == 0) error = load->new_file_error;
-    if (error == 0) error = segments_sync(aof->segments);
-    if (error == 0) error = aof_write_manifest(path, &aof->manifest);
-    if (error != 0) {
-        log_warning("Can't begin a new incr file: %s", strerror(-error));
-        give_up();
-    }
-    journal_set_segments(aof->server->journal, aof->segments);
-    if (load->count > 0) cut_replaced(load, load->count - 1);
-}
-
-static bool goes_on(const struct incr *last)
-{
-    return last != NULL && last->found.has_history && last->found.tail != SEGMENT_FOREIGN;
-}
-
-/* The last file goes on, or a new one begins where that cannot be. */
-static void go_on(struct aof_load *load)
-{
-    struct aof *aof = load->aof;
-    const struct incr *last = load->count > 0 ? &load->incrs[load->count - 1] : NULL;
-    struct log_writer_change change;
-
-    aof_make_writer(aof);
-    if (!goes_on(last)) {
-        begin_new_file(load);
-        return;
-    }
-    log_notice("Opening AOF incr file %s on server start", last->name);
-    log_writer_continue(aof->writer);
-    if (strcmp(journal_id(aof->server->journal), last->found.head.id) == 0) return;
-    aof_fill_change(aof, &change);
-    log_writer_change_id(aof->writer, &change);
-}
-
-/* Behind its last whole stretch the last file is cut: what stood there was torn, and nobody was told. */
-static void cut_last(struct aof_load *load)
-{
-    const struct incr *last = &load->incrs[load->count - 1];
-    int error = segments_continue(load->aof->segments, last->found.end_at);
-
-    if (error == 0) return;
-    log_warning("Can't cut %s behind its last whole stretch: %s", last->path, strerror(-error));
-    give_up();
-}
-
-static void finish(struct aof_load *load)
-{
-    struct aof *aof = load->aof;
-    struct server *server = aof->server;
-    void (*done)(struct server *) = load->done;
-
-    if (load->new_file) finish_new_file(load);
-    else cut_last(load);
-    log_notice("DB loaded from append only file: %.3f seconds",
-               (double)(clock_wall_ms() - load->started_ms) / 1000);
-    store_policy(server->store)->keep_expired = false;
-    store_set_dirty(server->store, 0);
-    mem_free(load->incrs);
-    mem_free(load);
-    aof->load = NULL;
-    aof->state = AOF_ON;
-    aof->base_size = aof_current_size(aof);
-    server->loading = false;
-    server_update_policy(server);
-    aof_collect_history(aof);
-    done(server);
-}
-
-/* The journal takes up what the files say of the log; a file without our lines has no history. */
-static void restore(struct aof_load *load)
-{
-    struct aof *aof = load->aof;
-    struct server *server = aof->server;
-    const struct incr *last = load->count > 0 ? &load->incrs[load->count - 1] : NULL;
-
-    if (last != NULL && last->found.has_history) {
-        journal_set_segments(server->journal, aof->segments);
-        replication_restored(server, last->found.head.id, (int64_t)last->found.end,
-                             server->applier->db);
-    } else if (!journal_active(server->journal)) {
-        journal_activate(server->journal, true);
-    }
-    server_update_policy(server);
-    aof->closed_size = 0;
-    for (size_t i = 0; i < aof->manifest.count; i++)
-        if (last == NULL || strcmp(aof->manifest.files[i].name, last->name) != 0)
-            aof->closed_size += aof_size_of(server, aof->manifest.files[i].name);
-    go_on(load);
-}
-
 /* ---- replay ------------------------------------------------------------------------------------ */
 
 static void say_short(const struct aof_load *load, const char *path, uint64_t valid)
@@ -256,7 +86,7 @@ static void say_short(const struct aof_load *load, const char *path, uint64_t va
         "Unexpected end of file reading the append only file. Mend it by redis-check-aof --fix %s, "
         "or set aof-load-truncated to yes",
         path);
-    give_up();
+    aof_load_give_up();
 }
 
 static struct aof_replay *open_replay(struct aof_load *load, const char *path, uint64_t from,
@@ -270,7 +100,7 @@ static struct aof_replay *open_replay(struct aof_load *load, const char *path, u
     if (replay != NULL) return replay;
     log_warning("Fatal error: can't open the append only file %s for reading: %s", path,
                 strerror(-error));
-    give_up();
+    aof_load_give_up();
 }
 
 /* What is fatal in any file. */
@@ -285,12 +115,12 @@ static void refuse_bad(const struct aof_load *load, enum aof_replay_state state,
         log_warning(
             "Bad file format reading the append only file: make a copy of it, then mend it by "
             "redis-check-aof --fix");
-        give_up();
-    case AOF_REPLAY_STOPPED: log_warning("%s", figures->reason); give_up();
+        aof_load_give_up();
+    case AOF_REPLAY_STOPPED: log_warning("%s", figures->reason); aof_load_give_up();
     case AOF_REPLAY_FAILED:
         log_warning("Unrecoverable error reading the append only file %s: %s", path,
                     figures->reason);
-        give_up();
+        aof_load_give_up();
     default: return;
     }
 }
@@ -308,7 +138,7 @@ static void begin_incr(struct aof_load *load)
         const struct segments_found *next = is_last(load) ? NULL : &incr[1].found;
         /* Behind a file with a foreign tail Redis may have begun others, or we one that replaces it. */
         if (next != NULL && next->has_history && next->first == incr->found.end)
-            cut_replaced(load, load->current);
+            aof_load_cut_replaced(incr);
         else if (next != NULL) upto = UINT64_MAX;
         if (is_last(load) && incr->found.tail == SEGMENT_SHORT)
             say_short(load, incr->path, incr->found.end_at);
@@ -331,7 +161,7 @@ static void next_file(struct aof_load *load)
         return;
     }
     load->current = load->count - 1;
-    restore(load);
+    aof_load_restore(load);
     if (load->tail_upto > load->tail_from) {
         load->phase = TAIL;
         load->in_transaction = false;
@@ -340,20 +170,6 @@ static void next_file(struct aof_load *load)
         return;
     }
     load->phase = DONE;
-}
-
-/* A file without our lines that ends short is cut where Redis cuts it; it is followed by a new one. */
-static void cut_foreign(struct aof_load *load, const char *path, uint64_t valid)
-{
-    uint64_t size;
-    int fd = file_open_write(path, false, &size);
-
-    (void)load;
-    if (fd < 0 || file_truncate(fd, valid) != 0) {
-        log_warning("Can't cut %s at %llu", path, (unsigned long long)valid);
-        give_up();
-    }
-    file_close(fd);
 }
 
 static void replay_ended(struct aof_load *load, enum aof_replay_state state)
@@ -375,10 +191,11 @@ static void replay_ended(struct aof_load *load, enum aof_replay_state state)
         if (!last) {
             log_warning("%s is not the last file and ends within a command", path);
             log_warning("Unexpected end of file reading the append only file");
-            give_up();
+            aof_load_give_up();
         }
         say_short(load, path, valid);
-        cut_foreign(load, path, valid);
+        aof_load_cut(path,
+                     valid); /* a file without our lines, where Redis cuts it: a new one follows */
     }
     aof_replay_free(load->replay);
     load->replay = NULL;
@@ -404,7 +221,7 @@ static void on_base_loaded(void *context)
     loader_take(&load->loader, &outcome);
     if (outcome.err != OK) {
         log_warning("Error reading the RDB preamble of the AOF file %s: %s", name, outcome.error);
-        give_up();
+        aof_load_give_up();
     }
     persistence_take_data(server, &outcome);
     uint64_t bytes = outcome.bytes;
@@ -421,18 +238,6 @@ static void on_base_loaded(void *context)
     next_file(load);
 }
 
-static bool is_rdb(const char *path)
-{
-    char magic[5] = {0};
-    uint64_t size;
-    int fd = file_open_read(path, &size);
-
-    if (fd < 0) return false;
-    ssize_t got = file_pread_some(fd, magic, sizeof magic, 0);
-    file_close(fd);
-    return got == (ssize_t)sizeof magic && memcmp(magic, "REDIS", 5) == 0;
-}
-
 static void begin_base(struct aof_load *load)
 {
     struct server *server = load->aof->server;
@@ -446,25 +251,19 @@ static void begin_base(struct aof_load *load)
         return;
     }
     aof_path(server, base->name, path);
-    if (!is_rdb(path)) {
+    if (!loader_is_rdb(path)) {
         load->phase = BASE_COMMANDS;
         server->applier->db = 0;
         load->replay = open_replay(load, path, 0, UINT64_MAX);
         return;
     }
     load->phase = BASE_RDB;
-    struct loader_options options = {
-        .databases = (int)server->config->databases,
-        .settings = *store_settings(server->store),
-        .now_ms = server->now_ms,
-        .checksum = server->config->rdbchecksum,
-        .tail_follows = true,
-        .lfu = server_uses_lfu(server),
-        .key_load_delay_us = server->config->key_load_delay,
-        .loop = server->loop,
-        .done = on_base_loaded,
-        .context = load,
-    };
+    struct loader_options options = persistence_loader_options(server);
+    options.tail_follows = true;
+    options.key_load_delay_us = server->config->key_load_delay;
+    options.loop = server->loop;
+    options.done = on_base_loaded;
+    options.context = load;
     load->loader = loader_open_file(path, &options);
 }
 
@@ -488,7 +287,7 @@ static void refuse_damaged(const struct aof_load *load)
         if (found->tail == SEGMENT_IO) {
             log_warning("Fatal error: can't open the append only file %s for reading: %s",
                         incr->path, strerror(-found->error));
-            give_up();
+            aof_load_give_up();
         }
         bool tail = found->has_history && found->size > found->end_at;
         if (found->tail == SEGMENT_DAMAGED || (tail && !last && found->tail != SEGMENT_FOREIGN)) {
@@ -497,7 +296,7 @@ static void refuse_damaged(const struct aof_load *load)
             log_warning(
                 "Bad file format reading the append only file: what stands there is not what was "
                 "written");
-            give_up();
+            aof_load_give_up();
         }
     }
 }
@@ -521,7 +320,7 @@ static void refuse_missing(const struct aof *aof)
         if (file->type == MANIFEST_HISTORY || file_exists(path)) continue;
         log_warning("Unable to obtain the AOF file %s length. stat: No such file or directory",
                     file->name);
-        give_up();
+        aof_load_give_up();
     }
 }
 
@@ -540,25 +339,23 @@ static void take_old_file(struct aof *aof)
     if (error != 0) {
         log_warning("Can't move the old append only file %s into %s: %s", name,
                     aof->server->config->appenddirname, strerror(-error));
-        give_up();
+        aof_load_give_up();
     }
     log_notice("Successfully migrated an old-style AOF");
 }
 
-/* What dump.rdb held, or nothing, is the base of a new AOF. */
+/* What dump.rdb held, or nothing, is the base of a new AOF. The manifest is written with the first incr file. */
 static void make_first_base(struct aof *aof)
 {
     struct server *server = aof->server;
-    char error[256], path[PATH_MAX];
+    char error[256];
     const char *name = manifest_add_base(&aof->manifest, server->config->appendfilename, true);
 
     if (!persistence_save_base(server, server->config->appenddirname, name, error)) {
         log_warning("Can't create the base file %s: %s", name, error);
-        give_up();
+        aof_load_give_up();
     }
     log_notice("Creating AOF base file %s on server start", name);
-    aof_manifest_path(server, path);
-    (void)path; /* written with the first incr file */
 }
 
 static void first_start(struct server *server)
@@ -568,12 +365,8 @@ static void first_start(struct server *server)
 
     make_first_base(aof);
     server->loading = true;
-    if (!journal_active(server->journal)) journal_activate(server->journal, true);
-    load->count = 0;
-    load->current = -1;
-    restore(load);
-    load->phase = DONE;
-    finish(load);
+    aof_load_restore(load);
+    aof_load_finish(load);
 }
 
 static void list_incrs(struct aof_load *load)
@@ -609,7 +402,7 @@ void aof_load(struct server *server, void (*done)(struct server *))
     load->done = done;
     load->started_ms = clock_wall_ms();
     aof->load = load;
-    if (!aof_take_folder(aof) || !aof_read_manifest(aof, &found)) give_up();
+    if (!aof_take_folder(aof) || !aof_read_manifest(aof, &found)) aof_load_give_up();
     if (!found) take_old_file(aof);
     aof->segments = segments_new(folder_path(server));
     if (aof->manifest.count == 0) {
@@ -652,18 +445,13 @@ static bool reload_base(struct aof_load *load)
     struct server *server = load->aof->server;
     const struct manifest_file *base = manifest_base(&load->aof->manifest);
     struct loader_outcome outcome;
-    struct loader_options options = {.databases = store_databases(server->store),
-                                     .settings = *store_settings(server->store),
-                                     .now_ms = server->now_ms,
-                                     .checksum = server->config->rdbchecksum,
-                                     .tail_follows = true,
-                                     .lfu = server_uses_lfu(server),
-                                     .inline_loading = true};
+    struct loader_options options = persistence_loader_options(server);
     char path[PATH_MAX];
 
     if (base == NULL) return true;
     aof_path(server, base->name, path);
-    if (!is_rdb(path)) return reload_file(load, base->name, 0);
+    if (!loader_is_rdb(path)) return reload_file(load, base->name, 0);
+    options.tail_follows = options.inline_loading = true;
     struct loader *loader = loader_open_file(path, &options);
     loader_take(&loader, &outcome);
     bool fine = outcome.err == OK;
@@ -717,11 +505,10 @@ int64_t aof_load_slice(struct server *server)
 
     if (load == NULL) return -1;
     if (load->phase == DONE) {
-        finish(load);
+        aof_load_finish(load);
         return -1;
     }
     if (load->replay == NULL) return -1; /* a thread is at work and posts */
-    store_policy(server->store)->keep_expired = true;
     enum aof_replay_state state = aof_replay_run(load->replay, SLICE_BYTES);
     if (state != AOF_REPLAY_MORE) replay_ended(load, state);
     return 0;

@@ -142,7 +142,7 @@ static void on_manifest(struct aof *aof, int error)
     end(aof);
     if (aof->state == AOF_ON) aof_look_at_failures(aof);
     aof_collect_history(aof);
-    session_gates_moved(aof->server);
+    gates_moved(aof->server);
 }
 
 struct switching {
@@ -327,11 +327,6 @@ void aof_cron(struct server *server)
                (unsigned long long)((aof_current_size(aof) - aof->base_size) * 100 /
                                     (aof->base_size > 0 ? aof->base_size : 1)));
     aof_start_rewrite(aof);
-}
-
-bool aof_rewriting(const struct server *server)
-{
-    return server->aof->rewrite.running;
 }
 
 enum aof_rewrite aof_rewrite(struct server *server)

@@ -91,13 +91,6 @@ struct blocked_keys *blocked_keys_new(const struct hash_secret *secret)
     return blocked;
 }
 
-void blocked_keys_free(struct blocked_keys *blocked)
-{
-    check(table_count(blocked->table) == 0);
-    table_free(blocked->table, NULL);
-    mem_free(blocked);
-}
-
 static struct waited_key *find_key(const struct blocked_keys *blocked, int db, struct span name)
 {
     struct probe probe = {.db = db, .name = name};

@@ -27,7 +27,6 @@
 #include "server/server.h"
 
 struct blocked_keys *blocked_keys_new(const struct hash_secret *secret);
-void blocked_keys_free(struct blocked_keys *blocked); /* nobody may be waiting */
 
 /* What handlers call as call->wait. */
 void blocked_keys_wait(struct call *call, const struct call_wait *what);

@@ -93,14 +93,9 @@ static enum err load_again(struct call *call, bool flush, bool merge)
 {
     struct server *server = call_server(call);
     struct loader_outcome outcome;
-    struct loader_options options = {
-        .databases = store_databases(server->store),
-        .settings = *store_settings(server->store),
-        .now_ms = server->now_ms,
-        .checksum = server->config->rdbchecksum,
-        .lfu = server_uses_lfu(server),
-        .inline_loading = true,
-    };
+    struct loader_options options = persistence_loader_options(server);
+
+    options.inline_loading = true;
     struct loader *loader = loader_open_file(server->config->dbfilename, &options);
 
     loader_take(&loader, &outcome);

@@ -130,8 +130,8 @@ enum err cmd_replicaof(struct call *call)
     }
     log_notice("REPLICAOF %s:%d enabled (user request from '%s')", host, (int)port,
                call->session->peer_name);
-    blocking_role_changed(
-        server); /* also where it was a replica: of another primary, with other data */
+    /* Also where it was a replica: now it is one of another primary, with other data. */
+    blocking_role_changed(server);
     replication_run(replication, SPAN(""));
     config_set_primary(server->config, call->argv[1], (int)port);
     reply_ok(call->reply);

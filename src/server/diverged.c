@@ -29,17 +29,6 @@ static size_t step_of(uint64_t left)
     return left < ROOM_BYTES ? (size_t)left : ROOM_BYTES;
 }
 
-static bool read_exactly(struct spool_cursor *cursor, char *out, size_t len)
-{
-    while (len > 0) {
-        ssize_t got = spool_read_wait(cursor, out, len);
-        if (got <= 0) return false;
-        out += got;
-        len -= (size_t)got;
-    }
-    return true;
-}
-
 /* One stretch: where commands begin is not known here. 0 or -errno. */
 static int copy(struct tail *tail, struct segments *to)
 {
@@ -47,11 +36,11 @@ static int copy(struct tail *tail, struct segments *to)
     int error = segments_begin(to, tail->path, &tail->head, NULL, NULL);
 
     for (uint64_t left = tail->bytes; left > 0 && error == 0; left -= step_of(left)) {
-        if (!read_exactly(tail->sum, tail->room, step_of(left))) return -EIO;
+        if (!spool_read_exactly(tail->sum, tail->room, step_of(left))) return -EIO;
         mark.crc = crc32c(mark.crc, tail->room, step_of(left));
     }
     for (uint64_t left = tail->bytes; left > 0 && error == 0; left -= step_of(left)) {
-        if (!read_exactly(tail->data, tail->room, step_of(left))) return -EIO;
+        if (!spool_read_exactly(tail->data, tail->room, step_of(left))) return -EIO;
         if (left == tail->bytes) error = segments_write(to, &mark, 0, tail->room, step_of(left));
         else error = segments_write_more(to, tail->room, step_of(left));
     }

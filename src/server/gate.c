@@ -1,6 +1,7 @@
 #include "server/gate.h"
 
 #include "server/aof.h"
+#include "server/replication.h"
 #include "server/session.h"
 
 /* What the bytes behind the last gate wait for; 0: nothing. */
@@ -8,7 +9,8 @@ static uint64_t needs(const struct session *session)
 {
     const struct server *server = session->server;
 
-    if (session->flags & SESSION_REPLICA) return 0; /* feeds go as far as the files do anyway */
+    if (session->flags & SESSION_REPLICA)
+        return 0; /* what it is fed goes as far as the files do anyway */
     uint64_t end = journal_end(server->journal);
     /* Another history may have begun lower since the session wrote. */
     return aof_gates_all(server) || session->write_offset > end ? end : session->write_offset;
@@ -73,13 +75,14 @@ void gate_forget(struct session *session)
     if (session->gate_next != NULL) session->gate_next->gate_previous = session->gate_previous;
 }
 
-void session_gates_moved(struct server *server)
+void gates_moved(struct server *server)
 {
     while (server->gated != NULL) {
         struct session *session = server->gated;
         gate_forget(session);
         session_has_output(session);
     }
-    for (struct session *session = server->sessions; session != NULL; session = session->next)
-        if (session->flags & SESSION_REPLICA) session_has_output(session);
+    /* Feeds go as far as the files do. */
+    for (const struct peer *peer = server->replication->peers; peer != NULL; peer = peer->next)
+        if (peer->session->flags & SESSION_REPLICA) session_has_output(peer->session);
 }

@@ -31,6 +31,6 @@ void gate_dropped(struct gates *gates, size_t bytes);
 void gate_wait(struct session *session);
 void gate_forget(struct session *session); /* it is closed */
 /* The files have caught up, or nothing is held back any more: sessions that wait are written again. */
-void session_gates_moved(struct server *server);
+void gates_moved(struct server *server);
 
 #endif

@@ -141,6 +141,17 @@ static void load_small_at_once(struct server *server)
     }
 }
 
+struct loader_options persistence_loader_options(const struct server *server)
+{
+    return (struct loader_options){
+        .databases = store_databases(server->store),
+        .settings = *store_settings(server->store),
+        .now_ms = server->now_ms,
+        .checksum = server->config->rdbchecksum,
+        .lfu = server_uses_lfu(server),
+    };
+}
+
 void persistence_load(struct server *server, void (*done)(struct server *))
 {
     struct persistence *persistence = server->persistence;
@@ -154,18 +165,12 @@ void persistence_load(struct server *server, void (*done)(struct server *))
     server->loading = true;
     server_update_policy(server);
     persistence->save_started_ms = clock_wall_ms();
-    struct loader_options options = {
-        .databases = (int)server->config->databases,
-        .settings = *store_settings(server->store),
-        .now_ms = server->now_ms,
-        .checksum = server->config->rdbchecksum,
-        .drop_expired = !server_is_replica(server),
-        .lfu = server_uses_lfu(server),
-        .key_load_delay_us = server->config->key_load_delay,
-        .loop = server->loop,
-        .done = on_loaded,
-        .context = server,
-    };
+    struct loader_options options = persistence_loader_options(server);
+    options.drop_expired = !server_is_replica(server);
+    options.key_load_delay_us = server->config->key_load_delay;
+    options.loop = server->loop;
+    options.done = on_loaded;
+    options.context = server;
     persistence->loader = loader_open_file(path, &options);
     load_small_at_once(server);
 }

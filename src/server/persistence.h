@@ -24,6 +24,8 @@ struct image *persistence_start_base(struct server *server);
 /* The same at once, in this thread: dir/name. */
 bool persistence_save_base(struct server *server, const char *dir, const char *name,
                            char error[256]);
+/* How files are loaded here: the caller adds what is special, and who is told. */
+struct loader_options persistence_loader_options(const struct server *server);
 /* Puts what a loader built in place of the data: databases, functions, figures. */
 void persistence_take_data(struct server *server, struct loader_outcome *outcome);
 void persistence_drop_image(struct server *server, struct image *image);

@@ -388,13 +388,6 @@ bool replication_enough_good_replicas(struct server *server)
            wanted;
 }
 
-static bool has_any_key(const struct server *server)
-{
-    for (int db = 0; db < store_databases(server->store); db++)
-        if (keyspace_count(store_keyspace(server->store, db)) > 0) return true;
-    return false;
-}
-
 enum err replication_stale(const struct server *server, const struct command *command)
 {
     if (!replication_is_replica(server) || command->flags & CMD_STALE) return OK;
@@ -404,7 +397,7 @@ enum err replication_stale(const struct server *server, const struct command *co
     if (!(command->flags & (CMD_READONLY | CMD_WRITE))) return OK;
     struct replica_figures figures;
     replica_figures(server->replication->replica, replication_mono_ms(server), &figures);
-    if (figures.ever_synced || has_any_key(server)) return OK;
+    if (figures.ever_synced || !store_is_empty(server->store)) return OK;
     return state >= REPLICA_RECEIVING ? ERR_LOADING : ERR_MASTER_DOWN_EMPTY;
 }
 
@@ -412,10 +405,11 @@ void replication_drop_behind_memory(struct server *server)
 {
     uint64_t first = journal_backlog_first_byte(server->journal);
 
-    for (struct session *session = server->sessions; session != NULL; session = session->next)
-        if (session->peer != NULL && session->peer->log != NULL &&
-            spool_position(session->peer->log) + 1 < first)
-            session_close(session);
+    for (struct peer *peer = server->replication->peers, *next; peer != NULL; peer = next) {
+        next = peer->next;
+        if (peer->log != NULL && spool_position(peer->log) + 1 < first)
+            session_close(peer->session);
+    }
 }
 
 int replication_count_acked(struct server *server, uint64_t offset)
@@ -435,5 +429,5 @@ void replication_restored(struct server *server, const char *id, int64_t offset,
     journal_set_db(server->journal, stream_db);
     /* The name is new, the database that the bytes stand in is not: see journal_stream_db. */
     if (server->config->replicaof.host[0] == '\0') journal_shift_id(server->journal);
-    else if (has_any_key(server)) replica_restored(server->replication->replica);
+    else if (!store_is_empty(server->store)) replica_restored(server->replication->replica);
 }

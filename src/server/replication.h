@@ -103,7 +103,6 @@ void replication_peer_bytes(struct session *session);
 void peers_act(struct replication *replication, const struct repl_action *action, struct span text);
 void peers_tell_images(
     struct replication *replication); /* progress and completion to the machine */
-struct session *peers_find(struct server *server, uint64_t id);
 
 void room_timer(struct replication *replication, int64_t now_ms); /* ten times a second */
 void room_watch(struct server *server);               /* once per turn: whether writers wait */

@@ -338,20 +338,13 @@ static void tell_failed(struct link *link, const char *reason)
     replication_run(replication, SPAN(""));
 }
 
-static bool store_is_empty(const struct server *server)
-{
-    for (int db = 0; db < store_databases(server->store); db++)
-        if (keyspace_count(store_keyspace(server->store, db)) > 0) return false;
-    return true;
-}
-
 static void tell_loaded(struct link *link)
 {
     struct replication *replication = link->replication;
     struct server *server = replication->server;
 
     if (server->config->replica_refuse_emptied_primary && link->outcome.keys_loaded == 0 &&
-        !store_is_empty(server))
+        !store_is_empty(server->store))
         replica_loaded_nothing(replication->replica, now(link), &replication->actions);
     else replica_loaded(replication->replica, now(link), &replication->actions);
 }
@@ -404,18 +397,12 @@ static void loader_settings(struct link *link, struct loader_options *options)
 {
     struct server *server = link->replication->server;
 
-    *options = (struct loader_options){
-        .databases = store_databases(server->store),
-        .settings = *store_settings(server->store),
-        .now_ms = server->now_ms,
-        .checksum = server->config->rdbchecksum,
-        .lfu = server_uses_lfu(server),
-        .key_load_delay_us = server->config->key_load_delay,
-        .loop = server->loop,
-        .done = on_loaded,
-        .room = on_room,
-        .context = link,
-    };
+    *options = persistence_loader_options(server);
+    options->key_load_delay_us = server->config->key_load_delay;
+    options->loop = server->loop;
+    options->done = on_loaded;
+    options->room = on_room;
+    options->context = link;
 }
 
 static void load_file(struct link *link)
@@ -496,7 +483,7 @@ static bool has_room(struct link *link, struct span head)
     uint64_t needed = room_image_memory(head), available = file_memory_available();
 
     if (server->config->repl_load_memory_max != 0) available = server->config->repl_load_memory_max;
-    if (store_is_empty(server) || needed <= available) return true;
+    if (store_is_empty(server->store) || needed <= available) return true;
     log_warning("The snapshot needs %llu bytes and %llu are available: it is stored and verified "
                 "first, then "
                 "the old data goes",
@@ -514,7 +501,7 @@ static void choose_way(struct link *link, struct span head)
     link->chosen = true;
     link->no_room = !has_room(link, head);
     link->to_file = link->no_room || mode == DISKLESS_LOAD_DISABLED ||
-                    (mode == DISKLESS_LOAD_ON_EMPTY_DB && !store_is_empty(server));
+                    (mode == DISKLESS_LOAD_ON_EMPTY_DB && !store_is_empty(server->store));
     if (link->to_file) {
         link->file = sync_file_open(server->file_worker, (long long)(server->now_ms / 1000),
                                     on_file_room, on_file_done, link);

@@ -13,24 +13,26 @@ enum {
     WRITE_BYTES_MAX = 1 << 20, /* per turn and replica: others get their turn too */
 };
 
-struct session *peers_find(struct server *server, uint64_t id)
+static struct peer *make_peer(struct replication *replication, struct session *session)
 {
-    for (struct session *session = server->sessions; session != NULL; session = session->next)
-        if (session->id == id) return session;
-    return NULL;
-}
-
-static struct peer *session_peer(struct session *session)
-{
-    struct replication *replication = session->server->replication;
-
-    if (session->peer != NULL) return session->peer;
     struct peer *peer = mem_zalloc(sizeof *peer);
+
     *peer = (struct peer){.session = session, .next = replication->peers};
     if (peer->next != NULL) peer->next->prev = peer;
     replication->peers = peer;
     session->peer = peer;
     return peer;
+}
+
+/* A session becomes a peer by the first action for it. NULL: it is gone. */
+static struct peer *find_peer(struct replication *replication, uint64_t id)
+{
+    for (struct peer *peer = replication->peers; peer != NULL; peer = peer->next)
+        if (peer->session->id == id) return peer;
+    for (struct session *session = replication->server->sessions; session != NULL;
+         session = session->next)
+        if (session->id == id) return make_peer(replication, session);
+    return NULL;
 }
 
 static void close_log(struct peer *peer)
@@ -64,10 +66,10 @@ static void send_text(struct session *session, struct span text)
 
 void peers_act(struct replication *replication, const struct repl_action *action, struct span text)
 {
-    struct session *session = peers_find(replication->server, action->peer);
+    struct peer *peer = find_peer(replication, action->peer);
 
-    if (session == NULL) return; /* gone meanwhile */
-    struct peer *peer = session_peer(session);
+    if (peer == NULL) return; /* gone meanwhile */
+    struct session *session = peer->session;
     switch (action->kind) {
     case REPL_SEND: send_text(session, text); return;
     case REPL_CLOSE:
@@ -247,8 +249,8 @@ void replication_peer_bytes(struct session *session)
 
 static void wake_readers(struct server *server, const struct replication_image *image)
 {
-    for (struct session *session = server->sessions; session != NULL; session = session->next)
-        if (session->peer != NULL && session->peer->image == image) session_has_output(session);
+    for (const struct peer *peer = server->replication->peers; peer != NULL; peer = peer->next)
+        if (peer->image == image) session_has_output(peer->session);
 }
 
 void peers_tell_images(struct replication *replication)

@@ -70,6 +70,13 @@ struct keyspace *store_keyspace(const struct store *store, int db)
     return keyspace_of(store, db);
 }
 
+bool store_is_empty(const struct store *store)
+{
+    for (int db = 0; db < store->databases; db++)
+        if (keyspace_count(keyspace_of(store, db)) > 0) return false;
+    return true;
+}
+
 uint64_t store_dirty(const struct store *store)
 {
     return store->dirty;

@@ -109,6 +109,7 @@ void store_set_now(struct store *store, int64_t now_ms);
 int64_t store_now(const struct store *store);
 int store_databases(const struct store *store);
 struct keyspace *store_keyspace(const struct store *store, int db); /* borrowed */
+bool store_is_empty(const struct store *store); /* no key in any database, expired ones count */
 struct random *store_random(struct store *store);
 
 /* Changes since the last complete save: rdb_changes_since_last_save. The dispatcher compares it

@@ -19,7 +19,8 @@
  * Invariants
  * 1. Nodes stand under an id that is not above any live entry's in them. Live entries rise from one
  *    node to the next. A node without live entries is rare (XTRIM MINID leaves one where the node's
- *    last entry was deleted and is beyond the bound), as in Redis, so that DUMP gives the same bytes.
+ *    last entry was deleted and is beyond the bound), as in Redis, so that DUMP gives the same bytes;
+ *    one without any entries is never there.
  * 2. `length` counts the live entries, first_id is the first one's id (0-0: none), no live entry is
  *    above last_id.
  * 3. Counts of entries stay within INT64_MAX.

@@ -161,7 +161,7 @@ static bool has_fields_of(const struct stream_node *node, const struct span *pai
     return true;
 }
 
-/* Puts another number at the head's item `index`. */
+/* Puts another number in the place of one of the head, which stands at `at`. */
 static uint8_t *set_count(uint8_t *lp, size_t at, uint64_t count)
 {
     size_t needed = listpack_item_bytes_int64((int64_t)count), has = listpack_item_size(lp, at);
@@ -273,6 +273,7 @@ bool stream_node_validate(struct span bytes, struct stream_id id, struct stream_
     if (!next_number(&walk, 0, &live) || !next_number(&walk, 0, &deleted)) return false;
     if (!next_number(&walk, 0, &fields) || !pass_items(&walk, fields)) return false;
     if (!next_number(&walk, 0, &zero) || zero != 0) return false;
+    if (walk.at == walk.end) return false; /* no entries, not even deleted ones */
     while (walk.at != walk.end) {
         struct stream_id next = id;
         bool is_deleted;

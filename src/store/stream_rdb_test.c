@@ -173,6 +173,22 @@ Test(stream_rdb, takes_nothing_that_is_unsound)
     }
 }
 
+/* Redis drops a node with its last entry: one that never had any is nobody's. */
+Test(stream_rdb, refuses_a_node_without_entries)
+{
+    static const char none[] = "\x02\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x0f"
+                               "\x0f\0\0\0\x04\0\0\x01\0\x01\0\x01\0\x01\xff";
+    struct buf bytes = {0};
+    struct entry *e = NULL;
+    char why[256] = "";
+
+    buf_append(&bytes, none, sizeof none - 1);
+    buf_append(&bytes, body + 1, BODY_BYTES - 1);
+    cr_expect_eq(read_body(buf_span(&bytes), &e, why), ERR_CORRUPT);
+    cr_expect_not_null(strstr(why, "Stream listpack integrity check failed"), "%s", why);
+    buf_release(&bytes);
+}
+
 /* Two groups of one name, and an entry pending twice. */
 Test(stream_rdb, refuses_what_is_there_twice)
 {

@@ -241,12 +241,13 @@ static bool is_long(struct span field, struct span value, const struct value_set
            value.len > settings->hash_max_listpack_value;
 }
 
-/* The form that so many fields ask for, of those behind the one that the hash has. */
-static enum encoding form_for(enum encoding form, uint64_t count,
+/* The form that so many fields of so many bytes ask for, of those behind the one that the hash has. */
+static enum encoding form_for(enum encoding form, uint64_t count, size_t bytes,
                               const struct value_settings *settings)
 {
     if (form == ENC_LISTPACK && count > settings->hash_max_listpack_entries) form = ENC_HASH_PACK;
-    if (form == ENC_HASH_PACK && count > HASH_PACK_FIELDS_MAX) form = ENC_HASH_TABLE;
+    if (form == ENC_HASH_PACK && (count > HASH_PACK_FIELDS_MAX || bytes > HASH_PACK_BYTES_MAX))
+        form = ENC_HASH_TABLE;
     return form;
 }
 
@@ -258,7 +259,8 @@ struct entry *hash_put(struct entry *e, struct span field, struct span value,
     if (is_small(e)) {
         struct entry *changed = put_small(e, field, value, added);
         if (changed != NULL) {
-            enum encoding form = form_for(entry_encoding(changed), hash_count(changed), settings);
+            enum encoding form = form_for(entry_encoding(changed), hash_count(changed),
+                                          listpack_bytes(listpack_of(changed)), settings);
             if (form == ENC_HASH_TABLE) return become_table(changed, &settings->secret);
             entry_set_inline_encoding(changed, form);
             return changed;
@@ -288,7 +290,7 @@ struct entry *hash_remove(struct entry *e, struct span field, bool *removed)
 struct entry *hash_new(struct span key, int64_t deadline, uint64_t count,
                        const struct value_settings *settings)
 {
-    enum encoding form = form_for(ENC_LISTPACK, count, settings);
+    enum encoding form = form_for(ENC_LISTPACK, count, LISTPACK_EMPTY_BYTES, settings);
     uint8_t *lp;
 
     if (form == ENC_HASH_TABLE)

@@ -206,6 +206,23 @@ Test(hashes, obeys_a_threshold_that_was_lowered_at_the_next_put)
     cr_assert_eq(entry_encoding(hash), ENC_HASH_PACK);
 }
 
+Test(hashes, longer_than_a_pack_becomes_a_table_when_the_threshold_was_lowered)
+{
+    char field[16], value[] = "sixty bytes, of which sixty pairs are more than a pack holds";
+
+    for (int i = 0; listpack_bytes((const uint8_t *)entry_inline(hash).ptr) <= HASH_PACK_BYTES_MAX;
+         i++) {
+        snprintf(field, sizeof field, "f%d", i);
+        put(field, value);
+    }
+    cr_assert(is_small());
+    cr_assert_leq(hash_count(hash), HASH_PACK_FIELDS_MAX);
+    settings.hash_max_listpack_entries = 2;
+    put("f0", value);
+    cr_assert_eq(entry_encoding(hash), ENC_HASH_TABLE);
+    expect("f1", value);
+}
+
 Test(hashes, is_no_longer_than_an_entry_may_be_whatever_the_thresholds)
 {
     const size_t half = ENTRY_INLINE_BYTES_MAX / 2;

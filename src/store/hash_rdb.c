@@ -75,33 +75,34 @@ static bool validate_listpack(struct span bytes, size_t *items)
     return true;
 }
 
+/* The pairs from `item` on; listpacks and ziplists are walked alike. */
+static enum err add_items(struct loading *loading, const uint8_t *pack, size_t item,
+                          size_t (*next)(const uint8_t *pack, size_t item),
+                          struct listpack_value (*value_at)(const uint8_t *pack, size_t item))
+{
+    char digits[2][NUM_INT64_CHARS];
+    enum err err = OK;
+
+    while (item != 0 && err == OK) {
+        size_t behind = next(pack, item);
+        struct span field = listpack_value_text(value_at(pack, item), digits[0]);
+        struct span value = listpack_value_text(value_at(pack, behind), digits[1]);
+        err = add_pair(loading, field, value);
+        item = next(pack, behind);
+    }
+    return err;
+}
+
 static enum err add_listpack(struct loading *loading, struct span bytes)
 {
     const uint8_t *lp = (const uint8_t *)bytes.ptr;
-    char field[NUM_INT64_CHARS], value[NUM_INT64_CHARS];
-    enum err err = OK;
-
-    for (size_t item = listpack_first(lp); item != 0 && err == OK;) {
-        size_t behind = listpack_next(lp, item);
-        err = add_pair(loading, listpack_text(lp, item, field), listpack_text(lp, behind, value));
-        item = listpack_next(lp, behind);
-    }
-    return err;
+    return add_items(loading, lp, listpack_first(lp), listpack_next, listpack_value);
 }
 
 static enum err add_ziplist(struct loading *loading, struct span bytes)
 {
     const uint8_t *zl = (const uint8_t *)bytes.ptr;
-    char field[NUM_INT64_CHARS], value[NUM_INT64_CHARS];
-    enum err err = OK;
-
-    for (size_t item = ziplist_first(zl); item != 0 && err == OK;) {
-        size_t behind = ziplist_next(zl, item);
-        err = add_pair(loading, listpack_value_text(ziplist_value(zl, item), field),
-                       listpack_value_text(ziplist_value(zl, behind), value));
-        item = ziplist_next(zl, behind);
-    }
-    return err;
+    return add_items(loading, zl, ziplist_first(zl), ziplist_next, ziplist_value);
 }
 
 static enum err add_zipmap(struct loading *loading, struct span bytes)

@@ -95,9 +95,7 @@ static enum err read_node(struct rdb_reader *reader, struct quicklist *list)
 static struct span ziplist_text(const uint8_t *zl, size_t item,
                                 char scratch[static NUM_INT64_CHARS])
 {
-    struct listpack_value value = ziplist_value(zl, item);
-    if (value.ptr != NULL) return span_of(value.ptr, value.len);
-    return span_of(scratch, num_format_int64(scratch, value.number));
+    return listpack_value_text(ziplist_value(zl, item), scratch);
 }
 
 /* One node of all that a ziplist holds. */

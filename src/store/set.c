@@ -254,14 +254,19 @@ bool set_has(const struct entry *e, struct set_member *member)
 
 /* ---- the container's row ------------------------------------------------------------------------ */
 
-static struct entry *empty_set(struct span key, const struct value_settings *settings)
+struct entry *set_new(struct span key, int64_t deadline)
 {
     uint8_t *set;
-    (void)settings;
     struct entry *e =
-        entry_new_inline(key, NO_DEADLINE, TYPE_SET, ENC_INTSET, INTSET_HEAD_BYTES, &set);
+        entry_new_inline(key, deadline, TYPE_SET, ENC_INTSET, INTSET_HEAD_BYTES, &set);
     intset_init(set);
     return e;
+}
+
+static struct entry *empty_set(struct span key, const struct value_settings *settings)
+{
+    (void)settings;
+    return set_new(key, NO_DEADLINE);
 }
 
 static void digest_set(const struct entry *e, unsigned char *figure)

@@ -1,4 +1,4 @@
-/* Between the files of sets: what stands behind the pointer of ENC_SET_TABLE. */
+/* Between the files of sets: an empty one, and what stands behind the pointer of ENC_SET_TABLE. */
 #ifndef PANDO_STORE_SET_INSIDE_H
 #define PANDO_STORE_SET_INSIDE_H
 
@@ -9,6 +9,9 @@ struct set_table {
     uint32_t holders; /* atomic: value.h */
     struct string_table members;
 };
+
+/* An empty set, an intset. */
+struct entry *set_new(struct span key, int64_t deadline);
 
 static inline struct string_table *set_members(const struct entry *e)
 {

@@ -6,15 +6,7 @@
  * What the form is after loading follows from the members and today's thresholds, as in Redis: a set
  * of integers that was written under id 2 may come back as an intset. */
 #include "ds/intset.h"
-#include "store/set.h"
-
-#include <inttypes.h>
-
-static struct entry *new_set(const struct value_target *target)
-{
-    struct entry *e = set_container.empty(target->key, target->settings);
-    return target->deadline == NO_DEADLINE ? e : entry_with_deadline(e, target->deadline);
-}
+#include "store/set_inside.h"
 
 static enum err read_members(struct rdb_reader *reader, const struct value_target *target,
                              struct entry **out)
@@ -25,7 +17,7 @@ static enum err read_members(struct rdb_reader *reader, const struct value_targe
 
     TRY(rdb_read_length(reader, &count));
     if (count == 0) return ERR_EMPTY_VALUE;
-    e = new_set(target);
+    e = set_new(target->key, target->deadline);
     for (uint64_t i = 0; i < count && err == OK; i++) {
         struct span text;
         bool added = false;
@@ -57,7 +49,7 @@ static enum err read_intset(struct rdb_reader *reader, const struct value_target
         memcpy(set, bytes.ptr, bytes.len);
         return OK;
     }
-    struct entry *e = new_set(target);
+    struct entry *e = set_new(target->key, target->deadline);
     for (size_t i = 0; i < count; i++) {
         char digits[NUM_INT64_CHARS];
         bool added;

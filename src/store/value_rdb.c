@@ -101,7 +101,7 @@ static void write_string(struct rdb_writer *writer, const struct entry *entry)
 
 /* ---- dispatch ------------------------------------------------------------------------------- */
 
-/* What a type id is called, and how its body is read: NULL for what cannot be loaded yet. */
+/* What a type id is called, and how its body is read: NULL for what cannot be loaded. */
 static const struct reading {
     const char *name;
     read_body *read;

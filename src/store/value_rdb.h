@@ -1,6 +1,6 @@
 /* Values as RDB bodies, and the DUMP payload around one.
  *
- * Dispatch is by two tables: what an encoding is written as, and what a type id is read by. A type
+ * Dispatch is by two tables: what a type is written as, and what a type id is read by. A type
  * that is not in the second table is refused by name: nothing is ever skipped or half read. Reading
  * checks everything, always: what comes back is a sound value. */
 #ifndef PANDO_STORE_VALUE_RDB_H

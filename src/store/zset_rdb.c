@@ -124,11 +124,8 @@ static enum err read_pack(struct rdb_reader *reader, const struct pack *pack,
     char scratch[2][NUM_INT64_CHARS];
 
     for (size_t item = pack->first, i = 0; item != 0; i++) {
-        struct listpack_value member = pack->value(pack->bytes, item);
-        struct sorted_key key = {0, span_of(member.ptr, member.len)};
-        char *digits = scratch[i % 2];
-        if (member.ptr == NULL)
-            key.member = span_of(digits, num_format_int64(digits, member.number));
+        struct sorted_key key = {
+            0, listpack_value_text(pack->value(pack->bytes, item), scratch[i % 2])};
         item = pack->next(pack->bytes, item);
         if (item == 0 || !score_of(pack->value(pack->bytes, item), &key.score))
             return rdb_fail(reader, ERR_CORRUPT, "A member in a sorted set's %s has no score",

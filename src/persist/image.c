@@ -45,7 +45,7 @@ struct image {
     atomic_bool running;
     _Atomic uint64_t keys_encoded, bytes_read;
     _Atomic uint64_t leased_bytes; /* of values that are leased and not encoded yet */
-    uint64_t *leaving;             /* the store's count of what is no data any more */
+    struct store *store;           /* for its leases */
     pthread_mutex_t lock;          /* guards what follows */
     pthread_cond_t stopping;
     struct lease *leases; /* oldest first: a ring, cap a power of two */
@@ -90,7 +90,7 @@ static void drop_oldest_lease(struct image *image)
     image->lease_count--;
     pthread_mutex_unlock(&image->lock);
     image->leased_bytes -= lease.value_bytes;
-    snapshot_release_lease(lease.entry, image->leaving);
+    snapshot_release_lease(lease.entry, image->store);
     mem_free(lease.entry);
 }
 
@@ -317,7 +317,7 @@ struct image *image_start(struct store *store, const struct image_options *optio
         mem_free(image);
         return NULL;
     }
-    image->leaving = store_leaving(store);
+    image->store = store;
     image->figures = *snapshot_figures(image->snapshot);
     pthread_mutex_init(&image->lock, NULL);
     pthread_cond_init(&image->stopping, NULL);

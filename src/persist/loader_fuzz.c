@@ -27,9 +27,15 @@ static struct loader_outcome load(struct span bytes)
     return outcome;
 }
 
+struct saved {
+    struct store *store;
+    struct buf bytes;
+};
+
 static void append(void *context, const void *ptr, size_t len)
 {
-    buf_append(context, ptr, len);
+    struct saved *saved = context;
+    buf_append(&saved->bytes, ptr, len);
 }
 
 static void feed(void *context, const void *ptr, size_t len)
@@ -39,8 +45,8 @@ static void feed(void *context, const void *ptr, size_t len)
 
 static void release(void *context, const struct entry *entry)
 {
-    (void)context;
-    snapshot_release_lease(entry, NULL);
+    const struct saved *saved = context;
+    snapshot_release_lease(entry, saved->store);
 }
 
 static struct buf save(struct store *store)
@@ -49,15 +55,15 @@ static struct buf save(struct store *store)
     struct encoder encoder;
     struct snapshot_sink sink = {feed, &encoder};
     struct snapshot *snapshot = snapshot_start(store, &sink);
-    struct buf out = {0};
+    struct saved saved = {.store = store};
 
-    encoder_init(&encoder, &options, snapshot_figures(snapshot), 16, append, release, &out);
+    encoder_init(&encoder, &options, snapshot_figures(snapshot), 16, append, release, &saved);
     encoder_begin(&encoder, &options);
     while (!snapshot_walk(snapshot, SIZE_MAX, SIZE_MAX)) {}
     check(encoder_end(&encoder) == OK);
     snapshot_end(snapshot);
     encoder_release(&encoder);
-    return out;
+    return saved.bytes;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

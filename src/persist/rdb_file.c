@@ -173,6 +173,7 @@ uint64_t rdb_file_written(const struct rdb_file *file)
 /* ---- SAVE ----------------------------------------------------------------------------------- */
 
 struct saving {
+    struct store *store;
     struct encoder encoder;
     struct temp_file temp;
     int result; /* the first failure of a write */
@@ -194,8 +195,8 @@ static void write_rdb(void *context, const void *ptr, size_t len)
 
 static void release_lease(void *context, const struct entry *entry)
 {
-    (void)context;
-    snapshot_release_lease(entry, NULL);
+    const struct saving *saving = context;
+    snapshot_release_lease(entry, saving->store);
 }
 
 /* False with `error` set where the file is not complete. */
@@ -226,6 +227,7 @@ enum err rdb_file_save(struct store *store, const struct image_options *image_op
     enum err err = ERR_IO;
     char path[PATH_MAX];
 
+    saving->store = store;
     error[0] = '\0';
     if (open_temp(&saving->temp, options, path, error) != 0) goto out;
     snapshot = snapshot_start(store, &sink);

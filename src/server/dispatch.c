@@ -342,7 +342,7 @@ bool dispatch_would_wait(struct server *server, int db, const struct parsed *req
     unsigned changed = request->command->run == cmd_xreadgroup ? KEY_RW | KEY_RO : KEY_RW;
     bool waits = false;
 
-    if (!(request->command->flags & CMD_IN_PLACE)) return false;
+    if (!(request->command->flags & CMD_IN_PLACE) || !store_may_lease(server->store)) return false;
     int count = command_keys(request->command, request->argv, request->argc, keys, KEYS_AT_HAND);
     if (count > KEYS_AT_HAND) {
         keys = mem_alloc((size_t)count * sizeof *keys);

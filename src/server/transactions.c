@@ -234,7 +234,8 @@ bool transactions_would_wait(const struct session *session)
     struct server *server = session->server;
     int db = session->db;
 
-    if (multi == NULL || !(multi->flags & CMD_IN_PLACE)) return false;
+    if (multi == NULL || !(multi->flags & CMD_IN_PLACE) || !store_may_lease(server->store))
+        return false;
     for (int i = 0; i < multi->count; i++) {
         const struct queued *queued = &multi->queue[i];
         struct parsed request = {

@@ -86,6 +86,7 @@ static void copy_entry(void *context, void *item)
             pad_to_8(out);
         } else {
             value_hold(value);
+            __atomic_fetch_add(&snapshot->store->leases_out, 1, __ATOMIC_RELAXED);
             snapshot->figures.leases++;
         }
     }
@@ -217,9 +218,11 @@ const struct snapshot_figures *snapshot_figures(const struct snapshot *snapshot)
     return &snapshot->figures;
 }
 
-void snapshot_release_lease(const struct entry *copied_entry, uint64_t *leaving)
+void snapshot_release_lease(const struct entry *copied_entry, struct store *store)
 {
-    value_drop_leased(entry_encoding(copied_entry), entry_pointer(copied_entry), leaving);
+    value_drop_leased(entry_encoding(copied_entry), entry_pointer(copied_entry),
+                      &store->leaving_bytes);
+    __atomic_fetch_sub(&store->leases_out, 1, __ATOMIC_RELEASE);
 }
 
 /* ---- walking -------------------------------------------------------------------------------- */

@@ -80,8 +80,7 @@ struct snapshot_figures {
 /* Lives as long as the snapshot. */
 const struct snapshot_figures *snapshot_figures(const struct snapshot *snapshot);
 
-/* Any thread: the reader of a leased record is done with the value. `leaving` is store_leaving, or NULL where
- * the store did not change since the snapshot began. */
-void snapshot_release_lease(const struct entry *copied_entry, uint64_t *leaving);
+/* Any thread: the reader of a leased record is done with the value. `store` is the snapshot's. */
+void snapshot_release_lease(const struct entry *copied_entry, struct store *store);
 
 #endif

@@ -102,7 +102,6 @@ uint64_t store_lazyfree_pending(const struct store *store);
 /* Bytes, about, that are no data any more and not free yet: on their way to the reclaimer, leased by a
  * snapshot, or databases of before that one still walks. */
 uint64_t store_leaving_bytes(const struct store *store);
-uint64_t *store_leaving(struct store *store); /* for snapshot_release_lease */
 /* Frees a value that stands in no entry, in the reclaimer's thread where it is work. NULL is fine. */
 void store_free_value(struct store *store, enum encoding encoding, void *value);
 void store_set_now(struct store *store, int64_t now_ms);
@@ -235,6 +234,8 @@ void store_replace_all(struct store *store, struct keyspace **keyspaces);
  * Ask again each turn; whoever goes ahead all the same (the primary's stream, a key that was not
  * declared) pays with a copy of the value. */
 bool store_would_wait(struct store *store, int db, const struct key *key);
+/* Whether that may be true of any key: a snapshot runs, or what it leased is still being read. */
+bool store_may_lease(const struct store *store);
 
 /* ---- time -------------------------------------------------------------------------------------
  */

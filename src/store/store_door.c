@@ -338,6 +338,14 @@ void store_set_clock(struct store *store, int db, const struct key *key, uint32_
     if (e != NULL) entry_set_clock(e, clock);
 }
 
+bool store_may_lease(const struct store *store)
+{
+    if (__atomic_load_n(&store->leases_out, __ATOMIC_ACQUIRE) > 0) return true;
+    for (int i = 0; i < SNAPSHOTS_MAX; i++)
+        if (store->snapshots[i] != NULL) return true;
+    return false;
+}
+
 bool store_would_wait(struct store *store, int db, const struct key *key)
 {
     struct keyspace *keyspace = keyspace_of(store, db);

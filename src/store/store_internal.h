@@ -24,6 +24,7 @@ struct store {
     void *reclaim_context;
     uint64_t lazyfree_pending; /* atomic: the reclaimer's thread counts down */
     uint64_t leaving_bytes;    /* likewise */
+    uint64_t leases_out;       /* atomic: handed out by snapshots; any thread returns them */
     struct eviction eviction;
     struct defrag defrag;
 

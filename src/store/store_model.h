@@ -79,7 +79,7 @@ static inline void world_start(struct world *world, struct choices choices)
 static inline void world_end(struct world *world)
 {
     for (int i = 0; i < SNAPSHOTS_MAX; i++) witness_end(&world->witnesses[i]);
-    check(store_leaving_bytes(world->store) == 0);
+    check(store_leaving_bytes(world->store) == 0 && !store_may_lease(world->store));
     model_release(&world->model);
     store_free(world->store);
 }

@@ -83,11 +83,6 @@ uint64_t store_leaving_bytes(const struct store *store)
     return __atomic_load_n(&store->leaving_bytes, __ATOMIC_ACQUIRE);
 }
 
-uint64_t *store_leaving(struct store *store)
-{
-    return &store->leaving_bytes;
-}
-
 /* From here on a keyspace that was replaced is no data any more, however long a snapshot or the
  * reclaimer still needs. Its share of what is in use goes by its keys. */
 static void note_leaving(struct store *store, struct keyspace *keyspace)

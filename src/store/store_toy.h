@@ -170,7 +170,7 @@ static inline bool witness_read(struct witness *witness)
         struct model_slot *slot = &witness->promised.slots[record->db][model_id(entry_key(e))];
         if (slot->value == NULL || !slot_is(slot, e)) good = false;
         model_put(&witness->promised, (int)record->db, model_id(entry_key(e)), NULL, NO_DEADLINE);
-        if (record->leased) snapshot_release_lease(e, store_leaving(witness->store));
+        if (record->leased) snapshot_release_lease(e, witness->store);
         witness->read += record->bytes;
     }
     return good && witness->read == witness->records.len;

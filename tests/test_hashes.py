@@ -1,7 +1,6 @@
 """Hashes in files, in snapshots and on replicas: every form goes to Redis 7.0.15 and comes back, and what older
 versions wrote is read as Redis reads it."""
 import random
-import shutil
 import struct
 
 import pytest
@@ -40,22 +39,16 @@ def encodings(server):
     return [server.call("OBJECT", "ENCODING", f"hash:{number}") for number in range(KEYS)]
 
 
-def start_with(server, path):
-    shutil.copy(path, server.folder / "dump.rdb")
-    server.start()
-    return server
-
-
 @pytest.mark.parametrize("saver, loader", [("pando", "oracle"), ("oracle", "pando"), ("pando", "pando")])
 @pytest.mark.parametrize("options", [{}, {"hash_max_listpack_entries": "4"}], ids=["default", "few entries"])
 def test_a_file_of_one_server_is_loaded_by_the_other(servers, saver, loader, options):
     first = getattr(servers, saver)()
     fill(first)
     first.call("SAVE")
-    file = first.folder / "dump.rdb"
-    second = start_with(getattr(servers, loader)(start=False, **options), file)
+    second = getattr(servers, loader)(start=False, **options).start_on_file_of(first)
     assert digest(second) == digest(first)
-    assert encodings(second) == encodings(start_with(servers.oracle(start=False, **options), file))
+    expected = servers.oracle(start=False, **options).start_on_file_of(first)
+    assert encodings(second) == encodings(expected)
 
 
 def test_each_server_restores_what_the_other_dumps(servers):
@@ -135,7 +128,7 @@ def old_file(path):
                          ids=["default", "few entries", "long values"])
 def test_what_older_versions_wrote_is_read_as_redis_reads_it(servers, tmp_path, options):
     old_file(tmp_path / "old.rdb")
-    pando, redis = [start_with(new(start=False, **options), tmp_path / "old.rdb")
+    pando, redis = [new(start=False, **options).start_on_file(tmp_path / "old.rdb")
                     for new in (servers.pando, servers.oracle)]
     assert pando.call("DBSIZE") == KEYS
     assert digest(pando) == digest(redis)

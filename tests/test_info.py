@@ -110,12 +110,10 @@ def test_while_loading(pando, oracle):
     servers = []
     for make in pando, oracle:
         server = make(start=False)
-        (server.folder / "dump.rdb").write_bytes((source.folder / "dump.rdb").read_bytes())
         server.directives["key-load-delay"] = "1000"
         server.directives["loading-process-events-interval-bytes"] = "1024"
         server.write_config()
-        server.start(wait=False)
-        servers.append(server)
+        servers.append(server.start_on_file_of(source, wait=False))
     for server in servers:
         wait_until(lambda: server.info("persistence")["loading"] == "1")
     mine, other = [[name for name in names(server) if name != "db0"] for server in servers]  # ours stays out of sight

@@ -267,9 +267,7 @@ def test_each_reads_the_others_file(servers, first, second):
     writer = servers.new(first)
     write_of_all_kinds(writer, 90)
     writer.call("SAVE")
-    reader = servers.new(second, start=False)
-    (reader.folder / "dump.rdb").write_bytes((writer.folder / "dump.rdb").read_bytes())
-    reader.start()
+    reader = servers.new(second, start=False).start_on_file_of(writer)
     assert_same_keyspace(writer, reader)
 
 

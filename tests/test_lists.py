@@ -1,7 +1,6 @@
 """Lists in files, in snapshots and on replicas: every shape goes to Redis 7.0.15 and comes back, DUMP is the
 same byte for byte, and the older forms of the format are read."""
 import random
-import shutil
 import struct
 
 import pytest
@@ -56,9 +55,7 @@ def test_a_file_of_one_server_is_loaded_by_the_other(servers, saver, loader, opt
     first = getattr(servers, saver)(**options)
     fill(first)
     first.call("SAVE")
-    second = getattr(servers, loader)(start=False, **options)
-    shutil.copy(first.folder / "dump.rdb", second.folder / "dump.rdb")
-    second.start()
+    second = getattr(servers, loader)(start=False, **options).start_on_file_of(first)
     assert digest(second) == digest(first)
     if options.get("rdbcompression") != "no":  # which nodes are packed in memory is each server's own
         for number in range(KEYS):

@@ -1,7 +1,6 @@
 """Sets in files, in snapshots and on replicas: every form goes to Redis 7.0.15 and comes back, and what chance
 chose is the same everywhere."""
 import random
-import shutil
 
 import pytest
 
@@ -39,14 +38,9 @@ def test_a_file_of_one_server_is_loaded_by_the_other(servers, saver, loader):
     first = getattr(servers, saver)()
     fill(first)
     first.call("SAVE")
-    second = getattr(servers, loader)(start=False)
-    shutil.copy(first.folder / "dump.rdb", second.folder / "dump.rdb")
-    second.start()
+    second = getattr(servers, loader)(start=False).start_on_file_of(first)
     assert digest(second) == digest(first)
-    expected = servers.oracle(start=False)
-    shutil.copy(first.folder / "dump.rdb", expected.folder / "dump.rdb")
-    expected.start()
-    assert encodings(second) == encodings(expected)
+    assert encodings(second) == encodings(servers.oracle(start=False).start_on_file_of(first))
 
 
 def test_each_server_restores_what_the_other_dumps(servers):

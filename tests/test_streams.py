@@ -1,7 +1,6 @@
 """Streams in files, in snapshots and on replicas: with their groups they go to Redis 7.0.15 and come back, old forms too;
 what is damaged is refused and named."""
 import random
-import shutil
 
 import pytest
 
@@ -39,9 +38,7 @@ def test_a_file_of_one_server_is_loaded_by_the_other(servers, saver, loader, com
     first = getattr(servers, saver)(rdbcompression=compression)
     fill(first)
     first.call("SAVE")
-    second = getattr(servers, loader)(start=False)
-    shutil.copy(first.folder / "dump.rdb", second.folder / "dump.rdb")
-    second.start()
+    second = getattr(servers, loader)(start=False).start_on_file_of(first)
     assert digest(second) == digest(first)
     assert in_full(second) == in_full(first)
 

@@ -145,6 +145,15 @@ class Server:
                 env=environment)
         return self
 
+    def start_on_file(self, path, **how):
+        """Starts on a copy of an RDB file."""
+        shutil.copy(path, self.folder / "dump.rdb")
+        return self.start(**how)
+
+    def start_on_file_of(self, other, **how):
+        """Starts on a copy of what another server has saved."""
+        return self.start_on_file(other.folder / "dump.rdb", **how)
+
     def start(self, wait=True, **spawn):
         self.spawn(**spawn)
         if wait:

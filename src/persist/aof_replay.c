@@ -2,12 +2,10 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "base/num.h"
 #include "io/file.h"
 #include "proto/request.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 
 #define READ_BYTES (256 * 1024)
@@ -127,17 +125,29 @@ static bool run_transaction(struct aof_replay *replay)
     return fine;
 }
 
-/* A whole command of `len` bytes stands at the front. False: the executor said no. */
-static bool take_command(struct aof_replay *replay, size_t len)
+static bool is_wanted(const struct aof_replay *replay, size_t len)
+{
+    const struct request *request = &replay->request;
+
+    return replay->options.wants == NULL || request->argc == 0 ||
+           replay->options.wants(replay->options.context, request->argv[0],
+                                 replay->figures.position + len);
+}
+
+/* A whole command of `len` bytes stands at the front. MORE: it was taken. */
+static enum aof_replay_state take_command(struct aof_replay *replay, size_t len)
 {
     struct request *request = &replay->request;
     struct span bytes = span_of(unread(replay).ptr, len);
+    bool begins = is_word(request, "MULTI"), ends = is_word(request, "EXEC");
+    bool held = begins || (replay->figures.in_transaction && !ends);
     bool fine = true;
 
-    if (replay->figures.in_transaction || is_word(request, "MULTI")) {
+    if (!held && !is_wanted(replay, len)) return AOF_REPLAY_DONE;
+    if (replay->figures.in_transaction || begins) {
         replay->figures.in_transaction = true;
         buf_append_span(&replay->transaction, bytes);
-        if (is_word(request, "EXEC")) {
+        if (ends) {
             replay->figures.in_transaction = false;
             fine = run_transaction(replay);
         }
@@ -146,23 +156,17 @@ static bool take_command(struct aof_replay *replay, size_t len)
     }
     consume(replay, len);
     if (!replay->figures.in_transaction) replay->figures.valid = replay->figures.position;
-    return fine;
+    return fine ? AOF_REPLAY_MORE : AOF_REPLAY_STOPPED;
 }
 
-/* A line that begins with '#'. MORE: it was taken. DONE: it ends the replay. */
-static enum aof_replay_state take_comment(struct aof_replay *replay, size_t len)
+static void take_comment(struct aof_replay *replay, size_t len)
 {
-    struct span line = span_of(unread(replay).ptr, len - 1);
-    int64_t unix_s;
+    struct span line = span_of(unread(replay).ptr, len);
 
-    if (line.len > 0 && line.ptr[line.len - 1] == '\r') line.len--;
-    if (line.len > 4 && memcmp(line.ptr, "#TS:", 4) == 0 && replay->options.time != NULL &&
-        num_parse_int64(span_of(line.ptr + 4, line.len - 4), &unix_s) &&
-        !replay->options.time(replay->options.context, unix_s))
-        return AOF_REPLAY_DONE;
+    if (replay->options.line != NULL)
+        replay->options.line(replay->options.context, line, replay->figures.position + len);
     consume(replay, len);
     if (!replay->figures.in_transaction) replay->figures.valid = replay->figures.position;
-    return AOF_REPLAY_MORE;
 }
 
 static enum aof_replay_state fail(struct aof_replay *replay, enum aof_replay_state state,
@@ -198,15 +202,16 @@ static enum aof_replay_state step(struct aof_replay *replay)
     }
     if (front.ptr[0] == '#') {
         const char *end = memchr(front.ptr, '\n', front.len < LINE_MAX_ ? front.len : LINE_MAX_);
-        if (end != NULL) return take_comment(replay, (size_t)(end + 1 - front.ptr));
+        if (end != NULL) {
+            take_comment(replay, (size_t)(end + 1 - front.ptr));
+            return AOF_REPLAY_MORE;
+        }
         if (front.len >= LINE_MAX_) return fail(replay, AOF_REPLAY_BAD, "a comment without an end");
         return need_more(replay, 1);
     }
     if (front.ptr[0] != '*') return fail(replay, AOF_REPLAY_BAD, "no command begins here");
     switch (request_parse(&replay->request, front, &limits, &consumed, &want, &error)) {
-    case REQUEST_READY:
-        if (!take_command(replay, consumed)) return AOF_REPLAY_STOPPED;
-        return AOF_REPLAY_MORE;
+    case REQUEST_READY: return take_command(replay, consumed);
     case REQUEST_MORE: return need_more(replay, want);
     default: return fail(replay, AOF_REPLAY_BAD, error);
     }

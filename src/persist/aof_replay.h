@@ -4,10 +4,9 @@
  *
  * The engine calls aof_replay_run with a budget, between other work; each whole command goes to an
  * executor. Transactions are held back until their EXEC is there: a file that ends within one leaves
- * nothing of it behind. Lines that begin with '#' at a command's start are passed over; those that tell a
- * time (#TS:) are handed on.
+ * nothing of it behind. Lines that begin with '#' at a command's start are passed over, and handed on.
  *
- * States:  more --run--> done        everything up to `upto` was executed
+ * States:  more --run--> done        everything up to `upto` was executed, or up to what is not wanted
  *               \------> short       the file ends within a command or a transaction: `valid` says where the
  *               |                    last whole one ended
  *               \------> bad         something that is no command stands at `position`
@@ -30,9 +29,11 @@ struct aof_replay_options {
     /* Runs a command; false ends the replay, with the reason. MULTI and EXEC are passed too, around the
      * commands of a transaction. */
     bool (*run)(void *context, int argc, const struct span *argv, char reason[static 256]);
-    /* A time line: Unix seconds of what follows. May be NULL. false: replay no further (a recovery to a
-     * point in time), which is an end as if the file ended here. */
-    bool (*time)(void *context, int64_t unix_s);
+    /* A line that begins with '#', its end included, and the position behind it. May be NULL. */
+    void (*line)(void *context, struct span line, uint64_t end);
+    /* Before a command, or the EXEC of a transaction, is run that ends at `end`. May be NULL. false: replay no
+     * further (a recovery to a point in time), which is an end as if the file ended before it. */
+    bool (*wants)(void *context, struct span name, uint64_t end);
     void *context;
     uint64_t from; /* position of the first command */
     uint64_t upto; /* position of the end; UINT64_MAX: the file's */

@@ -11,7 +11,9 @@
 
 static char path[64];
 static struct buf ran; /* "SET k v; ..." */
-static int64_t time_seen, stop_at_time;
+static struct buf lines;
+static uint64_t line_end;
+static const char *unwanted; /* the name of the first command that is not wanted; NULL: all are */
 
 static void begin(void)
 {
@@ -22,6 +24,7 @@ static void begin(void)
 static void end(void)
 {
     buf_release(&ran);
+    buf_release(&lines);
     file_remove(path);
 }
 
@@ -38,11 +41,21 @@ static bool run(void *context, int argc, const struct span *argv, char reason[st
     return false;
 }
 
-static bool see_time(void *context, int64_t unix_s)
+static void see_line(void *context, struct span line, uint64_t end)
 {
     (void)context;
-    time_seen = unix_s;
-    return stop_at_time == 0 || unix_s < stop_at_time;
+    buf_append_span(&lines, line);
+    line_end = end;
+}
+
+static uint64_t unwanted_end;
+
+static bool wants(void *context, struct span name, uint64_t end)
+{
+    (void)context;
+    if (unwanted == NULL || !span_is(name, unwanted)) return true;
+    unwanted_end = end;
+    return false;
 }
 
 static struct aof_replay_figures figures;
@@ -54,9 +67,12 @@ static enum aof_replay_state replay_bytes(const char *bytes, size_t len, size_t 
 
     cr_assert_eq(file_replace(path, bytes, len, 0600), 0);
     buf_clear(&ran);
-    struct aof_replay *replay = aof_replay_open(
-        path, &(struct aof_replay_options){.run = run, .time = see_time, .upto = UINT64_MAX},
-        &error);
+    buf_clear(&lines);
+    struct aof_replay *replay =
+        aof_replay_open(path,
+                        &(struct aof_replay_options){
+                            .run = run, .line = see_line, .wants = wants, .upto = UINT64_MAX},
+                        &error);
     cr_assert_not_null(replay);
     do state = aof_replay_run(replay, budget);
     while (state == AOF_REPLAY_MORE);
@@ -80,7 +96,8 @@ Test(aof_replay, commands_and_transactions_in_any_budget)
         cr_assert_eq(REPLAY(text, budget), AOF_REPLAY_DONE);
         cr_assert_str_eq(ran.ptr, "SELECT 0; MULTI; SET a 1; SET a 1; EXEC; SET a 1; ");
         cr_assert_eq(figures.valid, sizeof text - 1);
-        cr_assert_eq(time_seen, 18);
+        cr_assert(span_is(buf_span(&lines), "#TS:17\r\n#TS:18\r\n"));
+        cr_assert_eq(line_end, sizeof text - sizeof SET_A);
     }
 }
 
@@ -106,12 +123,21 @@ Test(aof_replay, what_is_no_command_is_told_with_its_place)
     cr_assert_eq(REPLAY("", 1), AOF_REPLAY_DONE);
 }
 
-Test(aof_replay, a_time_can_end_it)
+Test(aof_replay, it_ends_before_what_is_not_wanted)
 {
-    stop_at_time = 20;
-    cr_assert_eq(REPLAY(SET_A "#TS:19\r\n" SET_A "#TS:20\r\n" SET_A, 1), AOF_REPLAY_DONE);
-    cr_assert_str_eq(ran.ptr, "SET a 1; SET a 1; ");
-    stop_at_time = 0;
+    static const char text[] = SET_A "#TS:19\r\n" MULTI SET_A SET_A EXEC SELECT_0 SET_A;
+    const size_t select_at = sizeof text - sizeof SET_A - sizeof SELECT_0 + 1;
+
+    unwanted = "SELECT";
+    cr_assert_eq(REPLAY(text, 1), AOF_REPLAY_DONE);
+    cr_assert_str_eq(ran.ptr, "SET a 1; MULTI; SET a 1; SET a 1; EXEC; ");
+    cr_assert_eq(figures.valid, select_at);
+    cr_assert_eq(unwanted_end, select_at + sizeof SELECT_0 - 1);
+    unwanted = "EXEC"; /* of a transaction nothing is run then */
+    cr_assert_eq(REPLAY(text, 1), AOF_REPLAY_DONE);
+    cr_assert_str_eq(ran.ptr, "SET a 1; ");
+    cr_assert_eq(unwanted_end, select_at);
+    unwanted = NULL;
 }
 
 Test(aof_replay, a_file_that_is_not_there)

@@ -15,13 +15,15 @@
 #define PANDO_SERVER_AOF_H
 
 #include "persist/loader.h"
+#include "server/aof_recovery.h"
 #include "server/server.h"
 
 struct aof *aof_new(struct server *server);
 
-/* At start, instead of dump.rdb: loads what the manifest names; `done` is called on the loop once the data
- * set is there. Ends the process where the files cannot be used. */
-void aof_load(struct server *server, void (*done)(struct server *));
+/* At start, instead of dump.rdb: loads what the manifest names, or what of it lies before a moment; `done` is called on
+ * the loop once the data set is there. Ends the process where the files cannot be used. */
+void aof_load(struct server *server, const struct recovery *recovery,
+              void (*done)(struct server *));
 bool aof_loading(const struct server *server);
 /* While loading: of the file that is being read. */
 void aof_loading_progress(const struct server *server, struct loader_progress *out);

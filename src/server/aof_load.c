@@ -16,6 +16,8 @@
  *      v
  *   done          the last file is cut behind its last complete stretch and goes on
  *
+ * A recovery (aof_recovery.h) executes units up to its moment, tail and all, and begins anew instead of restore.
+ *
  * Replay never expires and never evicts. */
 #include "base/check.h"
 #include "base/log.h"
@@ -45,6 +47,11 @@ static bool is_last(const struct aof_load *load)
     return load->current == load->count - 1;
 }
 
+static bool is_recovery(const struct aof_load *load)
+{
+    return load->recovery.kind != RECOVER_NOTHING;
+}
+
 /* ---- executing --------------------------------------------------------------------------------- */
 
 static bool run_command(void *context, int argc, const struct span *argv, char reason[static 256])
@@ -68,6 +75,20 @@ static bool run_command(void *context, int argc, const struct span *argv, char r
     }
     if (!load->in_transaction) dispatch_commit(server);
     return true;
+}
+
+static void see_line(void *context, struct span line, uint64_t end)
+{
+    struct aof_load *load = context;
+
+    recovery_see_line(&load->recovery, line, end);
+}
+
+static bool wants(void *context, struct span name, uint64_t end)
+{
+    struct aof_load *load = context;
+
+    return recovery_wants(&load->recovery, name, end);
 }
 
 /* ---- replay ------------------------------------------------------------------------------------ */
@@ -95,8 +116,13 @@ static struct aof_replay *open_replay(struct aof_load *load, const char *path, u
     int error;
     struct aof_replay_options options = {
         .run = run_command, .context = load, .from = from, .upto = upto};
-    struct aof_replay *replay = aof_replay_open(path, &options, &error);
 
+    if (is_recovery(load)) {
+        options.line = see_line;
+        options.wants = wants;
+        recovery_begin_file(&load->recovery);
+    }
+    struct aof_replay *replay = aof_replay_open(path, &options, &error);
     if (replay != NULL) return replay;
     log_warning("Fatal error: can't open the append only file %s for reading: %s", path,
                 strerror(-error));
@@ -137,12 +163,16 @@ static void begin_incr(struct aof_load *load)
     if (incr->found.has_history && incr->found.size > incr->found.end_at) {
         const struct segments_found *next = is_last(load) ? NULL : &incr[1].found;
         /* Behind a file with a foreign tail Redis may have begun others, or we one that replaces it. */
-        if (next != NULL && next->has_history && next->first == incr->found.end)
+        if (next == NULL || !next->has_history || next->first != incr->found.end) {
+            if (next != NULL) upto = UINT64_MAX;
+        } else if (!is_recovery(load)) {
             aof_load_cut_replaced(incr);
-        else if (next != NULL) upto = UINT64_MAX;
+        }
         if (is_last(load) && incr->found.tail == SEGMENT_SHORT)
             say_short(load, incr->path, incr->found.end_at);
-        if (is_last(load) && !incr->found.bad_crc && !is_replica) {
+        if (is_last(load) && !incr->found.bad_crc && is_recovery(load)) {
+            upto = incr->found.tail_end;
+        } else if (is_last(load) && !incr->found.bad_crc && !is_replica) {
             load->tail_from = incr->found.tail_at;
             load->tail_upto = incr->found.tail_end;
         }
@@ -156,8 +186,13 @@ static void begin_incr(struct aof_load *load)
 static void next_file(struct aof_load *load)
 {
     load->current++;
-    if (load->current < load->count) {
+    if (load->current < load->count && !load->recovery.reached) {
         begin_incr(load);
+        return;
+    }
+    if (is_recovery(load)) {
+        aof_load_recovered(load);
+        load->phase = DONE;
         return;
     }
     load->current = load->count - 1;
@@ -172,6 +207,16 @@ static void next_file(struct aof_load *load)
     load->phase = DONE;
 }
 
+/* Of a stretch that is torn whatever is no command is torn as well: zeros, say. */
+static bool in_torn_tail(const struct aof_load *load)
+{
+    const struct incr *incr = load->current >= 0 ? &load->incrs[load->current] : NULL;
+
+    if (load->phase != TAIL && (load->phase != REPLAY || !is_recovery(load))) return false;
+    return is_last(load) && incr->found.tail == SEGMENT_SHORT &&
+           aof_replay_figures(load->replay)->position >= incr->found.end_at;
+}
+
 static void replay_ended(struct aof_load *load, enum aof_replay_state state)
 {
     bool of_base = load->phase == BASE_COMMANDS;
@@ -180,10 +225,7 @@ static void replay_ended(struct aof_load *load, enum aof_replay_state state)
         of_base ? manifest_base(&load->aof->manifest)->name : load->incrs[load->current].name;
 
     aof_path(load->aof->server, name, path);
-    /* Of a stretch that is torn whatever is no command is torn as well: zeros, say. */
-    if (load->phase == TAIL && state == AOF_REPLAY_BAD &&
-        load->incrs[load->current].found.tail == SEGMENT_SHORT)
-        state = AOF_REPLAY_SHORT;
+    if (in_torn_tail(load) && state == AOF_REPLAY_BAD) state = AOF_REPLAY_SHORT;
     refuse_bad(load, state, path);
     uint64_t valid = aof_replay_figures(load->replay)->valid;
     if (state == AOF_REPLAY_SHORT && load->phase != TAIL) {
@@ -194,8 +236,8 @@ static void replay_ended(struct aof_load *load, enum aof_replay_state state)
             aof_load_give_up();
         }
         say_short(load, path, valid);
-        aof_load_cut(path,
-                     valid); /* a file without our lines, where Redis cuts it: a new one follows */
+        /* A file without our lines, where Redis cuts it: a new one follows. */
+        if (!is_recovery(load)) aof_load_cut(path, valid);
     }
     aof_replay_free(load->replay);
     load->replay = NULL;
@@ -225,6 +267,7 @@ static void on_base_loaded(void *context)
     }
     persistence_take_data(server, &outcome);
     uint64_t bytes = outcome.bytes;
+    load->recovery.base_s = outcome.created_s;
     loader_outcome_release(&outcome);
     aof_path(server, name, path);
     if (aof_size_of(server, name) > bytes) { /* an old file: commands follow its preamble */
@@ -273,7 +316,7 @@ static void examine_work(void *context)
 {
     struct aof_load *load = context;
 
-    segments_take_retired(load->aof->segments);
+    if (!is_recovery(load)) segments_take_retired(load->aof->segments);
     for (int i = 0; i < load->count; i++)
         segments_examine(load->aof->segments, load->incrs[i].path, false, &load->incrs[i].found);
 }
@@ -344,28 +387,12 @@ static void take_old_file(struct aof *aof)
     log_notice("Successfully migrated an old-style AOF");
 }
 
-/* What dump.rdb held, or nothing, is the base of a new AOF. The manifest is written with the first incr file. */
-static void make_first_base(struct aof *aof)
-{
-    struct server *server = aof->server;
-    char error[256];
-    const char *name = manifest_add_base(&aof->manifest, server->config->appendfilename, true);
-
-    if (!persistence_save_base(server, server->config->appenddirname, name, error)) {
-        log_warning("Can't create the base file %s: %s", name, error);
-        aof_load_give_up();
-    }
-    log_notice("Creating AOF base file %s on server start", name);
-}
-
 static void first_start(struct server *server)
 {
-    struct aof *aof = server->aof;
-    struct aof_load *load = aof->load;
+    struct aof_load *load = server->aof->load;
 
-    make_first_base(aof);
+    aof_load_begin_anew(load);
     server->loading = true;
-    aof_load_restore(load);
     aof_load_finish(load);
 }
 
@@ -392,7 +419,7 @@ static void load_small_at_once(struct server *server)
     }
 }
 
-void aof_load(struct server *server, void (*done)(struct server *))
+void aof_load(struct server *server, const struct recovery *recovery, void (*done)(struct server *))
 {
     struct aof *aof = server->aof;
     struct aof_load *load = mem_zalloc(sizeof *load);
@@ -400,12 +427,18 @@ void aof_load(struct server *server, void (*done)(struct server *))
 
     load->aof = aof;
     load->done = done;
+    load->recovery = *recovery;
     load->started_ms = clock_wall_ms();
     aof->load = load;
     if (!aof_take_folder(aof) || !aof_read_manifest(aof, &found)) aof_load_give_up();
     if (!found) take_old_file(aof);
     aof->segments = segments_new(folder_path(server));
     if (aof->manifest.count == 0) {
+        if (recovery->kind != RECOVER_NOTHING) {
+            log_warning("There is no append only file in %s to recover from",
+                        server->config->appenddirname);
+            aof_load_give_up();
+        }
         persistence_load(server, first_start);
         return;
     }

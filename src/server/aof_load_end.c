@@ -6,6 +6,7 @@
 #include "io/file.h"
 #include "server/aof_load_inside.h"
 #include "server/config.h"
+#include "server/persistence.h"
 #include "server/replication.h"
 
 #include <stdio.h>
@@ -154,4 +155,59 @@ void aof_load_restore(struct aof_load *load)
         if (last == NULL || strcmp(aof->manifest.files[i].name, last->name) != 0)
             aof->closed_size += aof_size_of(server, aof->manifest.files[i].name);
     go_on(load);
+}
+
+void aof_load_begin_anew(struct aof_load *load)
+{
+    struct aof *aof = load->aof;
+    struct server *server = aof->server;
+    char error[256];
+    const char *name = manifest_add_base(&aof->manifest, server->config->appendfilename, true);
+
+    /* The manifest is written with the first incr file. */
+    if (!persistence_save_base(server, server->config->appenddirname, name, error)) {
+        log_warning("Can't create the base file %s: %s", name, error);
+        aof_load_give_up();
+    }
+    log_notice("Creating AOF base file %s on server start", name);
+    aof_load_restore(load);
+}
+
+static void say_recovered(const struct recovery *recovery, const char *kept)
+{
+    log_warning("Recovered: %llu commands and transactions of the incr files lie before the moment",
+                (unsigned long long)recovery->taken);
+    if (recovery->reached)
+        log_warning("The first that was left out: %s, of Unix second %lld", recovery->left_out,
+                    (long long)recovery->time_s);
+    else log_warning("Nothing was left out: the files end before the moment");
+    log_warning("The files from before are left as they are; to go back to them put %s in place of "
+                "the manifest",
+                kept);
+}
+
+void aof_load_recovered(struct aof_load *load)
+{
+    struct aof *aof = load->aof;
+    const struct config *config = aof->server->config;
+    struct manifest anew = {.base_seq = aof->manifest.base_seq, .incr_seq = aof->manifest.incr_seq};
+    char why[256], kept[PATH_MAX];
+
+    if (!recovery_is_sound(&load->recovery, why)) {
+        log_warning("Can't recover to that moment: %s", why);
+        aof_load_give_up();
+    }
+    snprintf(kept, sizeof kept, "%s/%s.manifest.before-%lld", config->appenddirname,
+             config->appendfilename, (long long)(clock_wall_ms() / 1000));
+    int error = aof_write_manifest(kept, &aof->manifest);
+    if (error != 0) {
+        log_warning("Can't keep the manifest as %s: %s", kept, strerror(-error));
+        aof_load_give_up();
+    }
+    say_recovered(&load->recovery, kept);
+    segments_forget(aof->segments);
+    manifest_release(&aof->manifest);
+    aof->manifest = anew;
+    load->count = 0;
+    aof_load_begin_anew(load);
 }

@@ -4,6 +4,7 @@
 
 #include "persist/aof_replay.h"
 #include "server/aof_inside.h"
+#include "server/aof_recovery.h"
 
 enum phase { EXAMINE, BASE_RDB, BASE_COMMANDS, REPLAY, TAIL, DONE };
 
@@ -24,6 +25,7 @@ struct aof_load {
     uint64_t tail_from, tail_upto;
     int64_t started_ms, file_started_ms;
     bool in_transaction;
+    struct recovery recovery;
     bool new_file;      /* the log goes on in a new incr file, which the manifest is to name */
     int new_file_error; /* -errno: it could not be made */
 };
@@ -36,6 +38,10 @@ __attribute__((noreturn)) void aof_load_give_up(void);
 /* The journal takes up what the files say of the log, and the writer stands where it goes on; a file without our
  * lines has no history. */
 void aof_load_restore(struct aof_load *load);
+/* What was loaded, or is there without an AOF, becomes the base of a new one, with a history of its own. */
+void aof_load_begin_anew(struct aof_load *load);
+/* The moment is reached, or the end: keeps the manifest of what was read, and begins anew. */
+void aof_load_recovered(struct aof_load *load);
 /* Everything is executed: the log goes on in its files, the server is no longer loading. Frees `load`. */
 void aof_load_finish(struct aof_load *load);
 /* Cuts a file at a position, durably. */

@@ -40,11 +40,16 @@ static int print_version(void)
 static int print_help(FILE *to, int status)
 {
     fputs("Usage: pando-server [FILE | -] [--directive value ...]\n"
+          "       pando-server [FILE | -] --recover-to MOMENT [--directive value ...]\n"
           "       pando-server --check-config FILE\n"
           "       pando-server --version | --help\n"
           "\n"
           "FILE is a redis.conf; - reads it from standard input. Directives of the command line "
           "stand over the file's.\n"
+          "MOMENT is a date as 2026-11-28T06:52:51 (local time; with Z behind it, UTC), Unix "
+          "seconds, or\n"
+          "offset:N of the replication log. The append only file is loaded up to there and goes on "
+          "from there.\n"
           "\n"
           "Examples:\n"
           "       pando-server                                  defaults, port 6379\n"
@@ -86,6 +91,35 @@ static struct config *load_config(int argc, char **argv, struct command_registry
     case CONFIG_UNREADABLE: log_warning("%.*s", (int)error.len, error.ptr); break;
     }
     exit(1);
+}
+
+/* Takes --recover-to and its value out of the arguments: they are of one start, not of the configuration. */
+static struct recovery take_recovery(int *argc, char **argv)
+{
+    struct recovery recovery = {0};
+
+    for (int i = 1; i < *argc; i++) {
+        if (strcmp(argv[i], "--recover-to") != 0) continue;
+        if (i + 1 == *argc || !recovery_parse(argv[i + 1], &recovery)) {
+            fprintf(
+                stderr,
+                "--recover-to takes a date as 2026-11-28T06:52:51Z, Unix seconds, or offset:N\n");
+            exit(1);
+        }
+        memmove(argv + i, argv + i + 2, (size_t)(*argc - i - 1) * sizeof *argv);
+        *argc -= 2;
+        i--;
+    }
+    return recovery;
+}
+
+/* What is recovered becomes a data set of its own: a replica's would be its primary's again. */
+static bool may_recover(const struct config *config)
+{
+    if (config->appendonly && config->replicaof.host[0] == '\0') return true;
+    log_warning(
+        "--recover-to needs appendonly yes, and a node that is no replica (--replicaof no one)");
+    return false;
 }
 
 static void say_hello(struct server *server)
@@ -130,12 +164,14 @@ int main(int argc, char **argv)
     if (argc >= 2 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0))
         return print_help(stdout, 0);
     if (argc >= 2 && strcmp(argv[1], "--check-config") == 0) return check_config(argc, argv);
+    struct recovery recovery = take_recovery(&argc, argv);
     struct command_registry *registry = mem_alloc(sizeof *registry);
 
     command_registry_init(registry);
     struct config *config = load_config(argc, argv, registry);
 
     if (!life_open_log(config)) return 1;
+    if (recovery.kind != RECOVER_NOTHING && !may_recover(config)) return 1;
     life_block_signals();
     bool supervised = life_is_supervised(config);
     if (config->daemonize && !supervised) life_daemonize();
@@ -160,7 +196,7 @@ int main(int argc, char **argv)
     life_watch_signals(server);
     life_set_oom_score(server);
     log_warning("Server initialized");
-    if (config->appendonly) aof_load(server, loaded);
+    if (config->appendonly) aof_load(server, &recovery, loaded);
     else persistence_load(server, loaded);
     server_run(server);
     if (server->restart) {

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from harness.compare import linked, wait_equal, wait_linked
+from harness.compare import linked, replicas_of, wait_equal, wait_linked
 from harness.peers import RUN_ID, FakePrimary, FakeReplica, rdb
 from harness.resp import Connection, ReplyError
 from harness.servers import PANDO, is_oracle
@@ -411,3 +411,18 @@ def test_replication_commands_from_a_common_client_do_no_harm(servers):
         assert isinstance(c.do("PSYNC", "?", "abc"), ReplyError)
     assert server.call("PING") == b"PONG"
     assert not linked(server)
+
+
+def test_newlines_keep_a_replica_that_loads_for_long(servers):
+    """Redis sends them while it loads a snapshot, for longer than repl-timeout perhaps."""
+    server = servers.pando(repl_timeout="2")
+    replica = FakeReplica(server)
+    replica.ask()
+    replica.snapshot()
+
+    def loads():
+        replica.socket.sendall(b"\n")
+        return len(replicas_of(server)) == 1
+    stays(loads, seconds=5)
+    replica.ack()
+    wait_until(lambda: [r["state"] for r in replicas_of(server)] == ["online"])

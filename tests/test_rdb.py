@@ -1,5 +1,6 @@
 """RDB files and DUMP payloads: what pando writes Redis 7.0.15 reads, and the other way round; what is
 damaged is refused, and the old file stays until the new one is whole."""
+import fcntl
 import random
 import shutil
 import struct
@@ -222,3 +223,18 @@ def test_old_formats_are_read(servers):
         client.do("SELECT", 1)
         assert client.do("GET", "k") == b"v"
         assert client.do("EXPIRETIME", "k") == 2000000000
+
+
+def test_what_a_dead_process_was_writing_is_removed_at_start(servers):
+    """Its names are pando's own; what somebody else writes, or holds a lock on, stays."""
+    server = servers.pando(start=False, appendonly="yes")
+    folders = [server.folder, server.folder / "appendonlydir"]
+    folders[1].mkdir()
+    for folder in folders:
+        for name in ("temp-4194304-0.rdb", "temp-4194304.rdb", "temp-4194304-1.rdb"):
+            (folder / name).write_bytes(b"REDIS")
+    with open(folders[0] / "temp-4194304-1.rdb") as written:
+        fcntl.flock(written, fcntl.LOCK_EX)
+        server.start()
+        left = [sorted(p.name for p in folder.glob("temp-*")) for folder in folders]
+    assert left == [["temp-4194304-1.rdb", "temp-4194304.rdb"], ["temp-4194304.rdb"]]

@@ -23,13 +23,6 @@ void random_seed(struct random *random, uint64_t seed)
     }
 }
 
-void random_seed_from_system(struct random *random)
-{
-    do {
-        random_bytes(random->s, sizeof random->s);
-    } while ((random->s[0] | random->s[1] | random->s[2] | random->s[3]) == 0);
-}
-
 uint64_t random_next(struct random *random)
 {
     uint64_t *s = random->s;

@@ -10,7 +10,6 @@ struct random {
     uint64_t s[4]; /* xoshiro256** */
 };
 void random_seed(struct random *random, uint64_t seed);
-void random_seed_from_system(struct random *random);
 uint64_t random_next(struct random *random);
 uint64_t random_below(struct random *random, uint64_t bound); /* uniform in [0, bound), bound > 0 */
 

@@ -216,11 +216,6 @@ void spool_set_store(struct spool *spool, const struct spool_store *store)
         return value_;                                                                             \
     } while (0)
 
-bool spool_finished(const struct spool *spool)
-{
-    LOCKED(spool, bool, spool->finished);
-}
-
 enum err spool_failed(const struct spool *spool)
 {
     LOCKED(spool, enum err,
@@ -258,11 +253,6 @@ size_t spool_memory(const struct spool *spool)
 uint64_t spool_disk(const struct spool *spool)
 {
     LOCKED(spool, uint64_t, spool->disk.end - spool->disk.punched);
-}
-
-int spool_cursors(const struct spool *spool)
-{
-    LOCKED(spool, int, spool->cursor_count);
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */

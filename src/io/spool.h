@@ -92,7 +92,6 @@ void spool_set_limits(struct spool *spool, size_t memory_bytes_max, uint64_t dis
 
 void spool_append(struct spool *spool, const void *ptr, size_t len);
 void spool_finish(struct spool *spool); /* no more bytes will come: cursors reach an end */
-bool spool_finished(const struct spool *spool);
 /* OK, or since the disk part could not grow: ERR_LIMIT (a bound, or ENOSPC) or ERR_IO. OK again when
  * a write succeeded, when something was released, so that another try is due, or when what has to
  * be kept fits into memory. */
@@ -118,7 +117,6 @@ void spool_release_head(struct spool *spool);
 struct spool_cursor *spool_open(struct spool *spool, uint64_t offset);
 void spool_close(struct spool_cursor *cursor); /* NULL is fine */
 uint64_t spool_position(const struct spool_cursor *cursor);
-int spool_cursors(const struct spool *spool); /* open ones */
 
 enum spool_read {
     SPOOL_BYTES,   /* there are bytes: iov is filled */

@@ -2,18 +2,12 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "io/slice.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdint.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#define BACKGROUND_NICE     5
-#define BACKGROUND_SLICE_NS 200000
 
 struct job {
     void (*work)(void *context);
@@ -52,34 +46,13 @@ static bool take(struct worker *worker, struct job *job)
     return found;
 }
 
-/* sched_setattr has no wrapper in the C library; the layout is the kernel's (sched_setattr(2)). */
-struct sched_attributes {
-    uint32_t size, policy;
-    uint64_t flags;
-    int32_t nice;
-    uint32_t priority;
-    uint64_t runtime_ns, deadline_ns, period_ns;
-};
-_Static_assert(sizeof(struct sched_attributes) == 48, "SCHED_ATTR_SIZE_VER0");
-
-/* A lower weight, and a short slice: kernels that do not know slices of SCHED_OTHER ignore it. */
-static void step_back(void)
-{
-    struct sched_attributes attributes = {.size = sizeof attributes,
-                                          .policy = SCHED_OTHER,
-                                          .nice = BACKGROUND_NICE,
-                                          .runtime_ns = BACKGROUND_SLICE_NS};
-
-    syscall(SYS_sched_setattr, 0, &attributes, 0);
-}
-
 static void *run(void *context)
 {
     struct worker *worker = context;
     struct job job;
 
     pthread_setname_np(pthread_self(), worker->name);
-    if (worker->background) step_back();
+    if (worker->background) slice_background();
     mem_thread_register();
     while (take(worker, &job)) {
         job.work(job.context);

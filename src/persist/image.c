@@ -454,13 +454,6 @@ void image_progress(const struct image *image, struct image_progress *out)
                                          (double)out->keys_encoded);
 }
 
-/* ---- readers -------------------------------------------------------------------------------- */
-
-struct spool *image_spool(const struct image *image)
-{
-    return image->rdb;
-}
-
 struct spool_cursor *image_open(struct image *image, uint64_t offset)
 {
     struct spool_cursor *cursor;

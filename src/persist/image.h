@@ -113,7 +113,6 @@ void image_progress(const struct image *image, struct image_progress *out);
 
 /* The RDB bytes, from offset 0. Readers open and close through the image, so that it knows when it
  * may be freed. */
-struct spool *image_spool(const struct image *image);
 struct spool_cursor *image_open(struct image *image, uint64_t offset); /* NULL where that is gone */
 void image_close(struct image *image, struct spool_cursor *cursor);
 void image_release_head(struct image *image); /* no more late readers */

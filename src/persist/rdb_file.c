@@ -165,11 +165,6 @@ bool rdb_file_abort(struct rdb_file *file)
     return !renamed;
 }
 
-uint64_t rdb_file_written(const struct rdb_file *file)
-{
-    return file->written;
-}
-
 /* ---- SAVE ----------------------------------------------------------------------------------- */
 
 struct saving {

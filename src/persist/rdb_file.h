@@ -32,7 +32,6 @@ struct rdb_file *rdb_file_start(struct image *image, const struct rdb_file_optio
 /* Gives up: the temporary file is gone when this returns, `done` will not be called. The image goes
  * on. False: too late, the file stands under its final name (`done` is not called either). */
 bool rdb_file_abort(struct rdb_file *file);
-uint64_t rdb_file_written(const struct rdb_file *file);
 
 /* SAVE: makes the whole file before it returns, in the caller's thread, straight from the store: no
  * spool, no image. Of image_options it takes what concerns the bytes. OK, or with `error` set

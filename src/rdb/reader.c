@@ -200,14 +200,6 @@ enum err rdb_read_u64(struct rdb_reader *reader, uint64_t *out)
     return OK;
 }
 
-enum err rdb_read_float(struct rdb_reader *reader, float *out)
-{
-    uint32_t bits;
-    TRY(rdb_read_u32(reader, &bits));
-    memcpy(out, &bits, sizeof bits);
-    return OK;
-}
-
 enum err rdb_read_double(struct rdb_reader *reader, double *out)
 {
     uint64_t bits;

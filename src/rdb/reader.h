@@ -73,7 +73,6 @@ enum err rdb_read_bytes(struct rdb_reader *reader, void *out, size_t len);
 enum err rdb_read_span(struct rdb_reader *reader, size_t len, struct span *out);
 enum err rdb_read_u32(struct rdb_reader *reader, uint32_t *out); /* little-endian */
 enum err rdb_read_u64(struct rdb_reader *reader, uint64_t *out);
-enum err rdb_read_float(struct rdb_reader *reader, float *out); /* binary, little-endian */
 enum err rdb_read_double(struct rdb_reader *reader, double *out);
 /* A length; a special string form in its place is ERR_CORRUPT. */
 enum err rdb_read_length(struct rdb_reader *reader, uint64_t *out);

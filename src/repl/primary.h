@@ -153,9 +153,6 @@ int primary_good_replicas(const struct primary *primary, int64_t now_ms);
  * rest. */
 int primary_replicas_online(const struct primary *primary);
 int primary_replicas_caught_up(const struct primary *primary);
-/* Whether this connection is a replica of ours (its commands beyond REPLCONF and PING are refused).
- */
-bool primary_is_replica(const struct primary *primary, uint64_t id);
 
 /* ---- for the other machines ---------------------------------------------------------------------
  */

@@ -37,12 +37,6 @@ int primary_replicas_caught_up(const struct primary *primary)
     return primary_acked(primary, journal_end(primary->journal));
 }
 
-bool primary_is_replica(const struct primary *primary, uint64_t id)
-{
-    const struct peer *peer = primary_find(primary, id);
-    return peer != NULL && peer->is_replica;
-}
-
 int primary_peers(const struct primary *primary)
 {
     int count = 0;

@@ -32,7 +32,10 @@ bool aof_take_folder(struct aof *aof)
         return false;
     }
     aof->folder_lock = file_lock_itself(folder);
-    if (aof->folder_lock >= 0) return true;
+    if (aof->folder_lock >= 0) {
+        rdb_file_sweep(folder);
+        return true;
+    }
     log_warning("The append only files in %s %s: give each node a dir of its own (directive dir)",
                 folder,
                 aof->folder_lock == -EWOULDBLOCK ? "belong to another process that runs"

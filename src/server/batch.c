@@ -21,12 +21,6 @@ struct batch *batch_new(void)
     return batch;
 }
 
-void batch_free(struct batch *batch)
-{
-    for (int i = 0; i < BATCH_MAX; i++) request_release(&batch->requests[i]);
-    mem_free(batch);
-}
-
 static void swap_requests(struct request *a, struct request *b)
 {
     struct request c = *a;

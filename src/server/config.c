@@ -193,10 +193,3 @@ void config_without_effect(const struct config *config, struct buf *out)
     }
     config_free(initial);
 }
-
-void config_list_without_effect(struct buf *out)
-{
-    for (int i = 0; i < config_directive_count; i++)
-        if (config_directives[i].flags & DIRECTIVE_INERT)
-            buf_printf(out, "%s\n", config_directives[i].name);
-}

@@ -184,8 +184,6 @@ bool config_is_sensitive(struct span name);
 /* Names, separated by blanks, of the directives that differ from their default and have no effect;
  * nothing appended when there is none. */
 void config_without_effect(const struct config *config, struct buf *out);
-/* The same list for people: every directive without effect, one name per line. */
-void config_list_without_effect(struct buf *out);
 
 /* --- changing ----------------------------------------------------------------------------------
  */

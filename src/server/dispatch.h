@@ -45,6 +45,5 @@ bool dispatch_is_secret(const struct parsed *request, int index);
  * session blocks or closes. */
 size_t batch_consume(struct session *session, struct span bytes);
 struct batch *batch_new(void);
-void batch_free(struct batch *batch);
 
 #endif

@@ -9,11 +9,6 @@ struct latency *latency_new(void)
     return mem_zalloc(sizeof(struct latency));
 }
 
-void latency_free(struct latency *latency)
-{
-    mem_free(latency);
-}
-
 void latency_add_event(struct server *server, enum latency_kind kind, int64_t took_ms)
 {
     int64_t threshold_ms = server->config->latency_monitor_threshold, now_s = server->now_ms / 1000;

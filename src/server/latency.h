@@ -21,7 +21,6 @@ enum latency_kind {                        /* with their names on the wire */
 };
 
 struct latency *latency_new(void);
-void latency_free(struct latency *latency);
 /* Remembers a spike where it is at least latency-monitor-threshold ms long (0: the monitor is off). */
 void latency_add_event(struct server *server, enum latency_kind kind, int64_t took_ms);
 /* One call of a command. */

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cmd/registry.h"
+#include "persist/rdb_file.h"
 #include "server/aof.h"
 #include "server/config.h"
 #include "server/crash.h"
@@ -193,6 +194,7 @@ int main(int argc, char **argv)
     }
     life_write_pidfile(server);
     folder_take(server);
+    rdb_file_sweep(".");
     life_watch_signals(server);
     life_set_oom_score(server);
     log_warning("Server initialized");

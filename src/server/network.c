@@ -56,15 +56,6 @@ struct network *network_new(struct server *server)
     return network;
 }
 
-void network_free(struct network *network)
-{
-    for (int i = 0; i < network->pooled; i++) buf_release(&network->pool[i]);
-    loop_disarm(network->server->loop, &network->resume_accepts);
-    socket_reserve_close(&network->reserve);
-    mem_free(network->read_buffer);
-    mem_free(network);
-}
-
 /* ---- buffers ---------------------------------------------------------------------------------- */
 
 char *network_read_buffer(struct network *network)

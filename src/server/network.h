@@ -13,7 +13,6 @@ struct parsed;
 struct network;
 
 struct network *network_new(struct server *server);
-void network_free(struct network *network);
 /* Opens all listeners that the configuration names; false (logged) where one that is not optional fails. On failure while
  * running (CONFIG SET port, bind) the former listeners stay. */
 bool network_listen(struct server *server);

@@ -58,13 +58,6 @@ struct persistence *persistence_new(struct server *server)
     return persistence;
 }
 
-void persistence_free(struct persistence *persistence)
-{
-    if (persistence->loader != NULL) loader_free(&persistence->loader);
-    persistence_abort_background_save(persistence->server);
-    mem_free(persistence);
-}
-
 /* ---- loading ---------------------------------------------------------------------------------- */
 
 static void state_expired(struct server *server, const struct loader_outcome *outcome)

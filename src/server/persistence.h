@@ -8,7 +8,6 @@
 #include "server/server.h"
 
 struct persistence *persistence_new(struct server *server);
-void persistence_free(struct persistence *persistence);
 
 /* Begins to load dbfilename where there is one; server->loading is set until it is done. `done` is called on the loop once
  * the data set is there (at once where there is nothing to load). Ends the process where the file cannot be used. */

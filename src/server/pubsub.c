@@ -74,12 +74,6 @@ struct pubsub *pubsub_new(const struct hash_secret *secret)
     return pubsub;
 }
 
-void pubsub_free(struct pubsub *pubsub)
-{
-    for (int kind = 0; kind < KIND_COUNT; kind++) table_free(pubsub->topics[kind], NULL);
-    mem_free(pubsub);
-}
-
 static struct topic *find_topic(const struct pubsub *pubsub, enum kind kind, struct span name)
 {
     if (table_count(pubsub->topics[kind]) == 0) return NULL;

@@ -5,7 +5,6 @@
 #include "server/server.h"
 
 struct pubsub *pubsub_new(const struct hash_secret *secret);
-void pubsub_free(struct pubsub *pubsub);
 
 /* Delivers to all who listen; returns the number of deliveries. Does not touch the journal. */
 int pubsub_publish(struct server *server, struct span channel, struct span message);

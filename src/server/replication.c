@@ -81,22 +81,6 @@ struct replication *replication_new(struct server *server)
     return replication;
 }
 
-void replication_free(struct replication *replication)
-{
-    loop_disarm(replication->server->loop, &replication->timer);
-    link_free(replication->link);
-    for (int i = 0; i < REPLICATION_IMAGES_MAX; i++)
-        if (replication->images[i].snapshot != 0)
-            persistence_drop_image(replication->server, replication->images[i].image);
-    apply_free(replication->apply);
-    role_free(replication->role);
-    replica_free(replication->replica);
-    primary_free(replication->primary);
-    repl_actions_release(&replication->actions);
-    repl_actions_release(&replication->running);
-    mem_free(replication);
-}
-
 void replication_configure(struct server *server)
 {
     struct repl_config *to = &server->replication->config;

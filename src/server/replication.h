@@ -67,7 +67,6 @@ struct replication {
 };
 
 struct replication *replication_new(struct server *server);
-void replication_free(struct replication *replication);
 /* The machines' settings follow the configuration: at start and after CONFIG SET. */
 void replication_configure(struct server *server);
 void replication_start(struct server *server); /* follows the configured primary; timers */
@@ -96,7 +95,7 @@ size_t replication_output_memory(const struct server *server);
 void replication_restored(struct server *server, const char *id, int64_t offset, int stream_db);
 /* Writes image or log to a replica's socket; true when it waits for the socket. May close the session. */
 bool replication_write(struct session *session);
-/* Bytes that a replica sent: newlines are life signs. */
+/* Bytes came from a replica: newlines, too, are life signs. */
 void replication_peer_bytes(struct session *session);
 
 /* ---- between the files of the driver ----------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "cmd/registry.h"
 #include "io/clock.h"
+#include "io/slice.h"
 #include "server/aof.h"
 #include "server/blocked_keys.h"
 #include "server/blocking.h"
@@ -378,6 +379,7 @@ struct server *server_new(struct config *config, struct command_registry *regist
 
 void server_run(struct server *server)
 {
+    slice_engine();
     loop_arm(server->loop, &server->cron, 0);
     loop_run(server->loop);
 }

@@ -200,6 +200,7 @@ static void read_input(struct session *session)
     server->stats.net_input_bytes += (uint64_t)got;
     session->bytes_in += (uint64_t)got;
     session->active_ms = server->now_ms;
+    if (session->peer != NULL) replication_peer_bytes(session);
     recent_note(&server->recent_input, in->len + (size_t)got);
     if (shared && session->block == BLOCK_NONE) {
         size_t consumed = batch_consume(session, span_of(to, (size_t)got));
@@ -305,11 +306,6 @@ void session_flush_all(struct server *server)
         server->with_output = session->queue_next;
         if (dequeued_alive(session, SESSION_OUT_QUEUED) && flush(session)) clients_note(session);
     }
-}
-
-size_t session_output_bytes(const struct session *session)
-{
-    return session->out.len - session->out_sent + replication_pinned_bytes(session);
 }
 
 enum session_class session_class(const struct session *session)

@@ -113,7 +113,6 @@ void session_has_output(struct session *session);
 void session_flush_all(struct server *server);
 /* Output limits; true when the session was closed for them. */
 bool session_check_output_limit(struct session *session);
-size_t session_output_bytes(const struct session *session);
 size_t session_memory(const struct session *session); /* tot-mem of CLIENT LIST */
 
 /* Blocks execution of further commands, for timeout_ms at most (0: without end; blocking.c says what a timeout

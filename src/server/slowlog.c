@@ -47,12 +47,6 @@ static void keep(struct slowlog *slowlog, int64_t kept)
     }
 }
 
-void slowlog_free(struct slowlog *slowlog)
-{
-    keep(slowlog, 0);
-    mem_free(slowlog);
-}
-
 static void keep_arguments(struct slow_entry *entry, const struct parsed *request)
 {
     entry->argc = request->argc < ARGS_KEPT ? request->argc : ARGS_KEPT;

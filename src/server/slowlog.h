@@ -7,7 +7,6 @@
 struct parsed;
 
 struct slowlog *slowlog_new(void);
-void slowlog_free(struct slowlog *slowlog);
 void slowlog_maybe_add(struct server *server, const struct session *session,
                        const struct parsed *request, int64_t took_us);
 

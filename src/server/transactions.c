@@ -76,12 +76,6 @@ struct watches *watches_new(const struct hash_secret *secret)
     return watches;
 }
 
-void watches_free(struct watches *watches)
-{
-    table_free(watches->table, NULL);
-    mem_free(watches);
-}
-
 static struct watched_key *find_watched(const struct watches *watches, int db, struct span key)
 {
     struct probe probe = {.db = db, .name = key};

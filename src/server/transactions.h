@@ -10,7 +10,6 @@
 struct parsed;
 
 struct watches *watches_new(const struct hash_secret *secret);
-void watches_free(struct watches *watches);
 /* Observer of the store: a key changed. Cheap when nobody watches anything. */
 void watches_key_changed(struct server *server, int db, struct span key);
 /* Observer of the store: a whole database is replaced; keys that exist on either side count as changed. */

@@ -80,18 +80,6 @@ struct key keyspace_key(const struct keyspace *keyspace, struct span name)
     return (struct key){name, hash_keyed(&keyspace->secret, name.ptr, name.len)};
 }
 
-int64_t keyspace_mean_ttl_ms(const struct keyspace *keyspace, int64_t now_ms)
-{
-    if (keyspace->expires == 0) return 0;
-    __int128 mean = keyspace->deadline_sum_ms / (__int128)keyspace->expires - now_ms;
-    return mean < 0 ? 0 : (int64_t)mean;
-}
-
-size_t keyspace_overhead(const struct keyspace *keyspace)
-{
-    return table_memory(keyspace->table) + deadlines_memory(keyspace->deadlines);
-}
-
 /* ---- deadlines ------------------------------------------------------------------------------ */
 
 /* From which moment on the key counts as expired: its deadline must lie behind. */
@@ -183,21 +171,6 @@ bool keyspace_insert(struct keyspace *keyspace, uint64_t hash, struct entry *ent
     if (keyspace_locate(keyspace, &key).bucket != NULL) return false;
     keyspace_add(keyspace, hash, entry);
     return true;
-}
-
-struct entry *keyspace_put(struct keyspace *keyspace, uint64_t hash, struct entry *entry)
-{
-    struct key key = {entry_key(entry), hash};
-    struct table_place place = keyspace_locate(keyspace, &key);
-    if (place.bucket != NULL) return keyspace_replace_at(keyspace, place, hash, entry);
-    keyspace_add(keyspace, hash, entry);
-    return NULL;
-}
-
-struct entry *keyspace_take(struct keyspace *keyspace, const struct key *key)
-{
-    struct table_place place = keyspace_locate(keyspace, key);
-    return place.bucket == NULL ? NULL : keyspace_take_at(keyspace, place);
 }
 
 /* ---- checking ------------------------------------------------------------------------------- */

@@ -52,21 +52,12 @@ static inline size_t keyspace_count(const struct keyspace *ks)
     return table_count(ks->table);
 }
 struct key keyspace_key(const struct keyspace *keyspace, struct span name);
-/* Mean time to live in ms over the keys with a deadline, 0 where there are none: INFO's avg_ttl. */
-int64_t keyspace_mean_ttl_ms(const struct keyspace *keyspace, int64_t now_ms);
-/* Bytes of table and deadlines: what keys cost beside their entries. */
-size_t keyspace_overhead(const struct keyspace *keyspace);
 
 /* Raw access, without expiry, clocks or statistics. */
 struct entry *keyspace_find(const struct keyspace *keyspace, const struct key *key);
 /* Inserts an entry whose key is not there. Takes ownership. False (entry untouched) where the key
  * is there: how a loader finds duplicates. */
 bool keyspace_insert(struct keyspace *keyspace, uint64_t hash, struct entry *entry);
-/* Puts `entry` in the place of the entry with the same key and returns that one, or NULL where
- * there was none. Takes ownership of `entry`, gives that of the result. */
-struct entry *keyspace_put(struct keyspace *keyspace, uint64_t hash, struct entry *entry);
-/* Takes the entry of `key` out; NULL where there is none. Gives ownership. */
-struct entry *keyspace_take(struct keyspace *keyspace, const struct key *key);
 
 /* ---- for the door: one look-up serves the whole change --------------------------------------- */
 

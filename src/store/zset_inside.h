@@ -34,8 +34,6 @@ size_t zset_small_next(const uint8_t *lp, size_t item);
 size_t zset_small_previous(const uint8_t *lp, size_t item);
 /* 0 where there is no such member. */
 size_t zset_small_find(const uint8_t *lp, struct span member);
-/* How many members stand before the bound, up to the first that does not. */
-size_t zset_small_seek(const uint8_t *lp, const struct sorted_bound *bound);
 /* Bytes that a member takes with its score. */
 size_t zset_small_bytes(struct span member, double score);
 /* Appends a member that belongs behind the others, to a listpack that has room for it. */

@@ -92,13 +92,6 @@ static size_t seek(const uint8_t *lp, const struct sorted_bound *bound, size_t *
     return listpack_end(lp);
 }
 
-size_t zset_small_seek(const uint8_t *lp, const struct sorted_bound *bound)
-{
-    size_t rank;
-    seek(lp, bound, &rank);
-    return rank;
-}
-
 /* ---- changing ------------------------------------------------------------------------------------ */
 
 size_t zset_small_bytes(struct span member, double score)

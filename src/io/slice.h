@@ -1,0 +1,12 @@
+/* How long a thread of ours may keep a core from the others that want it: the slice of SCHED_OTHER, which Linux 6.12 and
+ * later take from sched_setattr(2). Of two threads that wait, the one with the shorter slice is let in first. Older kernels
+ * ignore it. */
+#ifndef PANDO_IO_SLICE_H
+#define PANDO_IO_SLICE_H
+
+/* The engine: let in at once when it wakes. */
+void slice_engine(void);
+/* Work that nobody waits for: a lower weight, and slices that delay the engine little. */
+void slice_background(void);
+
+#endif

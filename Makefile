@@ -153,9 +153,12 @@ command-fuzz: all
 	PANDO_SERVER=$(abspath $(BUILD))/pando-server /usr/bin/python3 tests/differential/command_fuzz.py --seed $(SEED) \
 	    --commands $(COMMANDS) $(if $(ONLY),--only $(ONLY)) $(if $(REPLAY),--replay $(REPLAY))
 
-# Speed and memory beside Debian's redis-server; BENCH='--quick' for the plain rows only.
-bench: all
-	/usr/bin/python3 bench/compare.py $(BENCH)
+# Every figure beside Debian's redis-server (bench/compare.py); BENCH='--quick' for the plain rows, '--only speed' for a group.
+bench: all $(BUILD)/bench/rate_load
+	/usr/bin/python3 bench/compare.py --server $(BUILD)/pando-server --generator $(BUILD)/bench/rate_load $(BENCH)
+$(BUILD)/bench/rate_load: bench/rate_load.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE -g -O2 $(WARN) -o $@ $<
 
 # The long runs: ten minutes of each fuzzer, ten thousand simulated seeds, thread checks, every wire test under sanitizers.
 soak: all

@@ -39,8 +39,7 @@
 
 enum {
     CONNECTIONS_MAX = 1024,
-    PROBE_CONNECTIONS =
-        64, /* probes that are due while the server stands still wait side by side */
+    PROBE_CONNECTIONS = 64, /* probes that are late wait side by side, not in a row */
     INPUT_BYTES = 1 << 16,
     REQUEST_BYTES_MAX = 1 << 17,
     VALUE_BYTES_MAX = 1 << 14,

@@ -58,10 +58,11 @@ GENERATED := $(BUILD)/gen/commands.inc
 
 all: $(PROGRAMS) $(BUILD)/faults.so
 
-# Faults under file calls, for the wire tests (tests/faults/faults.c): preloaded, never installed or linked.
-$(BUILD)/faults.so: tests/faults/faults.c
+# Faults under system calls, for the wire tests (tests/faults/plan.h): preloaded, never installed or linked.
+FAULTS := $(wildcard tests/faults/*.c)
+$(BUILD)/faults.so: $(FAULTS) tests/faults/plan.h
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE -g -O1 $(WARN) -fPIC -fvisibility=hidden -shared -o $@ $< -ldl
+	$(CC) -std=gnu11 -D_GNU_SOURCE -g -O1 $(WARN) -fPIC -fvisibility=hidden -shared -o $@ $(FAULTS) -ldl
 
 # One line that says what to install, instead of a compiler's page of errors.
 check-libraries: $(BUILD)/libraries.ok

@@ -3,9 +3,7 @@
 A scripted run is done over and over with the fault moved to the next file call, until it passes without meeting it. ./test
 takes some points of each kind of fault, PANDO_SOAK=1 all of them.
 
-One connection writes numbered units, each of which changes what every earlier one wrote; so the data tell how many of them they
-hold, and any data that no number of whole units makes is a half transaction or damage. `floor` is the number of units
-that a restart has to bring back.
+One connection writes the numbered units of harness/units.py. `floor` is the number of units that a restart has to bring back.
 """
 import os
 import random
@@ -13,12 +11,12 @@ import random
 import pytest
 
 from harness.faults import ERRORS, KILLS, Fault
-from harness.resp import CommandFailed, ReplyError
+from harness.resp import ReplyError
+from harness.units import data_in, data_of, unit, units_in
 from harness.wait import wait_until
 
 pytestmark = [pytest.mark.pando_only, pytest.mark.timeout(7200)]
 SOAK = bool(os.environ.get("PANDO_SOAK"))
-DATABASES = (0, 3, 9)
 SAMPLE = 6  # points per kind of fault in a short run
 
 
@@ -26,35 +24,9 @@ class Died(Exception):
     pass
 
 
-def unit(number):
-    """The commands of a unit, and its database: single writes and transactions in turn."""
-    db, mark = DATABASES[number % 3], f"{number:06d}"
-    if number % 2:
-        return db, [("SET", "last", mark)]
-    return db, [("MULTI",), ("SET", "a", mark), ("RPUSH", "list", mark), ("SET", "last", mark), ("SET", "b", mark), ("EXEC",)]
-
-
-def data_of(units):
-    """What the databases hold after so many units."""
-    data = {db: {} for db in DATABASES}
-    for number in range(1, units + 1):
-        db, commands = unit(number)
-        for name, *arguments in commands:
-            if name == "SET":
-                data[db][arguments[0]] = arguments[1].encode()
-            elif name == "RPUSH":
-                data[db].setdefault(arguments[0], []).append(arguments[1].encode())
-    return data
-
-
-def data_in(server):
-    data = {}
-    with server.connect() as c:
-        for db in DATABASES:
-            c.call("SELECT", db)
-            data[db] = {key.decode(): c.call("LRANGE", key, 0, -1) if key == b"list" else bytes(c.call("GET", key))
-                        for key in c.call("KEYS", "*")}
-    return data
+def data_in_server(server):
+    with server.connect() as connection:
+        return data_in(connection)
 
 
 class Run:
@@ -196,10 +168,7 @@ def check(run):
     server = run.server
     server.kill()
     server.start()
-    found = data_in(server)
-    last = max((int(values["last"]) for values in found.values() if "last" in values), default=0)
-    assert found == data_of(last), f"{run.fault}: not the data of {last} whole units: {found}"
-    assert run.floor <= last <= run.sent, f"{run.fault}: {run.floor} units were promised, {run.sent} sent, {last} are there"
+    units_in(data_in_server(server), run.floor, run.sent, run.fault)
     # And it goes on from there.
     assert server.call("SET", "again", "x") == b"OK"
     server.restart("kill")
@@ -218,7 +187,7 @@ def write_and_rewrite(run):
     run.until_ok(("BGSAVE",), "rdb_bgsave_in_progress", "rdb_last_bgsave_status")
     run.write(2)
     run.healthy()
-    assert data_in(run.server) == data_of(run.acknowledged), str(run.fault)
+    assert data_in_server(run.server) == data_of(run.acknowledged), str(run.fault)
 
 
 def switch(run):
@@ -236,7 +205,7 @@ def switch(run):
     run.aof(True)
     run.write(2)
     run.healthy()
-    assert data_in(run.server) == data_of(run.acknowledged), str(run.fault)
+    assert data_in_server(run.server) == data_of(run.acknowledged), str(run.fault)
 
 
 def start_again(run):

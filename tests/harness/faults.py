@@ -1,5 +1,5 @@
-"""Faults under the file calls of a server: the n-th call on a file of its data folder fails, is short, or is its last
-(tests/faults/faults.c says how)."""
+"""Faults under the calls of a server on the files of its data folder, or on its TCP sockets: the n-th one fails, is short, or
+is its last (tests/faults/plan.h says how)."""
 import os
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from .servers import PANDO, ROOT
 
 ERRORS = ("enospc", "eio", "eintr", "short")
 KILLS = ("kill", "torn", "after")
+SOCKETS = "sockets"  # in the place of a folder
 
 
 def library():
@@ -24,7 +25,7 @@ class Fault:
         self.action, self.at, self.kind = action, at, kind
         self.trace = Path(trace)
         self.trace.unlink(missing_ok=True)
-        self.environment = {"LD_PRELOAD": str(library()), "PANDO_FAULT_UNDER": os.path.realpath(folder),
+        self.environment = {"LD_PRELOAD": str(library()), "PANDO_FAULT_UNDER": folder if folder == SOCKETS else os.path.realpath(folder),
                             "PANDO_FAULT_TRACE": str(trace), "PANDO_FAULT_DO": action, "PANDO_FAULT_AT": str(at),
                             "PANDO_FAULT_KIND": kind,
                             "ASAN_OPTIONS": "abort_on_error=0:exitcode=99:allocator_may_return_null=1:verify_asan_link_order=0"}

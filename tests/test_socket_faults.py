@@ -1,0 +1,310 @@
+"""Each call on a TCP socket fails once, is short, or is the last: no acknowledged write is lost, no half transaction is seen, the
+servers of a chain find each other again and end equal, and none crashes, hangs or spins.
+
+A scripted life of three servers is lived over and over, each time with the n-th call of each of them meeting the fault, until
+none meets it any more. ./test takes a life or two of each kind of fault, PANDO_SOAK=1 all of them. The harness asks and orders by
+Unix sockets, whose calls are not numbered.
+"""
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from harness.faults import KILLS, SOCKETS, Fault
+from harness.resp import Connection, ReplyError
+from harness.units import DATABASES, data_in, data_of, unit, units_in
+from harness.wait import PATIENCE, TimedOut, wait_until
+
+pytestmark = [pytest.mark.pando_only, pytest.mark.timeout(7200)]
+SOAK = bool(os.environ.get("PANDO_SOAK"))
+LOST = (ConnectionError, EOFError)  # not a timeout: who does not answer hangs
+BALLAST = b"0123456789abcdef" * 40000  # a snapshot and a reply of many reads
+TRIES = 5  # of a client whose connection was lost: there is one fault
+
+FAULTS = [(kind, action) for kind, actions in {
+    "socket": ("emfile", "enobufs"),
+    "connect": ("refused", "eintr"),
+    "result": ("refused",),
+    "accept": ("emfile", "enomem", "aborted", "eintr", "eagain"),
+    "watch": ("enomem", "enospc"),
+    "receive": ("reset", "enomem", "eintr", "eagain", "one", "short", "cut"),
+    "send": ("reset", "pipe", "enobufs", "eintr", "eagain", "one", "short", "cut"),
+    "": KILLS,
+}.items() for action in actions]
+
+
+class Node:
+    """A server that may be killed by its fault, and then goes on without one."""
+
+    def __init__(self, servers, name, fault, primary=None):
+        replicaof = f"127.0.0.1 {primary.server.port}" if primary else None
+        self.server = servers.pando(start=False, name=name, appendonly="yes", appendfsync="always", replicaof=replicaof)
+        self.server.directives["unixsocket"] = str(self.server.folder / "control")
+        self.server.write_config()
+        self.server.expect_crash = True  # the alarms are looked at here
+        self.fault = Fault(SOCKETS, self.server.folder / "trace", *fault)
+        self.control = None
+
+    def __str__(self):
+        return f"{self.server.name}: {self.fault}"
+
+    def start(self):
+        self.server.start(wait=False, env=self.fault.environment)
+        self.wait_ready()
+
+    def wait_ready(self):
+        wait_until(lambda: self.ask("PING") == b"PONG", f"{self} to be ready")
+
+    def revive(self):
+        """After its end by a fault it is started without."""
+        status = self.server.process.poll()
+        if status is None:
+            return
+        self.forget_control()
+        met = self.fault.met()
+        assert met, f"{self}: it ended by itself with {status}\n{self.server.log()[-3000:]}"
+        # Without a socket to listen on it does not start, and says so.
+        refused = status == 1 and met.split()[1] == "socket" and "Ready to accept" not in self.server.log()
+        assert refused or (self.fault.action in KILLS and status == -9), f"{self}: it ended with {status}"
+        self.server.start(wait=False, env={})
+        self.wait_ready()
+
+    # By the Unix socket
+    def ask(self, *command):
+        self.revive()
+        try:
+            if self.control is None:
+                self.control = Connection(self.server.directives["unixsocket"], timeout=20 * PATIENCE)
+            reply = self.control.do(*command)
+        except (OSError, EOFError):
+            self.forget_control()
+            raise
+        return reply
+
+    def forget_control(self):
+        if self.control:
+            self.control.close()
+            self.control = None
+
+    def wait_answer(self, *command):
+        """The reply to a command that may be given twice: the server may be killed under it."""
+        return wait_until(lambda: [self.ask(*command)], f"{self} to answer {command}")[0]
+
+    def info(self, field):
+        for line in bytes(self.ask("INFO", "everything")).decode().splitlines():
+            if line.startswith(field + ":"):
+                return line.partition(":")[2]
+        return None
+
+    def data(self):
+        return wait_until(lambda: self.ask("PING") == b"PONG" and data_in(self.control), f"the data of {self}")
+
+    def halves(self):
+        """The databases in which a transaction is seen in part."""
+        self.ask("MULTI")
+        for db in DATABASES:
+            self.ask("SELECT", db)
+            self.ask("MGET", "a", "b")
+        replies = self.ask("EXEC")
+        if isinstance(replies, ReplyError):  # a replica that has no data yet
+            assert replies.startswith(b"EXECABORT"), replies
+            return []
+        values = replies[1::2]
+        return [db for db, (a, b) in zip(DATABASES, values) if a != b]
+
+    # By TCP
+    def read_ballast(self):
+        for _ in range(TRIES):
+            try:
+                with Connection(self.server.port, timeout=20 * PATIENCE) as client:
+                    replies = client.pipeline([("PING",), ("SELECT", 1), ("GET", "ballast"), ("PING",)])
+                assert replies[0] == b"PONG" or shed(replies[0]), replies[0]
+                if replies[0] == b"PONG":
+                    assert replies[1:] == [b"OK", BALLAST, b"PONG"], f"{self}: a wrong reply"
+                    return
+            except LOST:
+                pass
+            assert self.fault.met(), f"{self}: a connection was lost without a fault"
+            self.wait_answer("PING")
+        raise AssertionError(f"{self}: no connection works for long")
+
+    # Its rest
+    def main_thread(self):
+        """How often the main thread slept of its own will, and the clock ticks that it took."""
+        task = Path(f"/proc/{self.server.pid}/task/{self.server.pid}")
+        slept = next(int(line.split()[1]) for line in (task / "status").read_text().splitlines() if line.startswith("voluntary"))
+        fields = (task / "stat").read_text().rpartition(")")[2].split()
+        return slept, int(fields[11]) + int(fields[12])
+
+    def wait_rest(self, turns=3):
+        """Nobody wants anything: it goes to sleep, a few times over, and takes next to nothing in between. A loop that spins
+        never sleeps."""
+        def rests():
+            nonlocal before
+            since, before = before, before if self.main_thread()[0] - before[0] < turns else self.main_thread()
+            return before != since and before[1] - since[1] < turns
+        before = self.main_thread()
+        wait_until(rests, f"{self} to be at rest")
+
+    def stop(self):
+        self.forget_control()
+        status = self.server.stop()
+        assert status == 0, f"{self}: it stopped with {status}"
+        assert not self.server.alarm(), f"{self}: {self.server.alarm()}"
+
+
+def shed(reply):
+    return isinstance(reply, ReplyError) and reply.startswith(b"ERR max number of clients reached")
+
+
+class Chain:
+    """A primary, its replica and the replica's replica; and what the primary promised."""
+
+    def __init__(self, servers, kind, action, points):
+        self.servers = servers
+        self.nodes = []
+        for name, at in zip(("primary", "middle", "leaf"), points):
+            self.nodes.append(Node(servers, name, (action, at, kind), self.nodes[-1] if self.nodes else None))
+        self.primary, self.middle, self.leaf = self.nodes
+        self.acknowledged = self.sent = 0
+        self.client = None
+
+    def __str__(self):
+        return "; ".join(map(str, self.nodes))
+
+    # Writing
+    def write(self, count, pieces=False):
+        """Units in one pipeline, or each command when the one before is answered. After a lost connection the data tell what
+        was done, and the rest is written again."""
+        goal = self.acknowledged + count
+        for _ in range(TRIES):
+            self.sent = goal
+            try:
+                if self.client is None:
+                    self.client = Connection(self.primary.server.port, timeout=20 * PATIENCE)
+                self.attempt(goal, pieces)
+                return
+            except LOST:
+                self.lose_client()
+        raise AssertionError(f"{self}: no connection works for long")
+
+    def attempt(self, goal, pieces):
+        units = [[("SELECT", db), *commands] for db, commands in map(unit, range(self.acknowledged + 1, goal + 1))]
+        if not pieces:
+            self.client.send_commands(command for commands in units for command in commands)
+        for commands in units:
+            for command in commands:
+                if pieces:
+                    self.client.send(*command)
+                reply = self.client.read()
+                if shed(reply):
+                    raise EOFError
+                assert not isinstance(reply, ReplyError), (reply, str(self))
+            self.acknowledged += 1
+
+    def lose_client(self):
+        assert self.primary.fault.met(), f"{self}: a connection was lost without a fault"
+        if self.client:
+            self.client.close()
+            self.client = None
+        self.acknowledged = units_in(self.primary.data(), self.acknowledged, self.sent, self)
+
+    def load(self):
+        for _ in range(TRIES):
+            try:
+                with Connection(self.primary.server.port, timeout=20 * PATIENCE) as client:
+                    if client.pipeline([("SELECT", 1), ("SET", "ballast", BALLAST)]) == [b"OK", b"OK"]:
+                        return
+            except LOST:
+                pass
+            assert self.primary.fault.met(), f"{self}: a connection was lost without a fault"
+        raise AssertionError(f"{self}: no connection works for long")
+
+    # Following
+    def wait_equal(self):
+        halves = []
+
+        def equal():
+            halves.extend((node.server.name, node.halves()) for node in self.nodes if node.halves())
+            return halves or (self.middle.info("master_link_status") == self.leaf.info("master_link_status") == "up"
+                              and len({bytes(node.ask("DEBUG", "DIGEST")) for node in self.nodes}) == 1)
+        wait_until(equal, f"the chain to be equal: {self}", 40)
+        assert not halves, f"{self}: half a transaction is seen: {halves}"
+
+    def cut(self):
+        self.middle.wait_answer("CLIENT", "KILL", "TYPE", "master")
+        self.middle.wait_answer("CLIENT", "KILL", "TYPE", "replica")
+
+    def live(self):
+        """One life: a full sync each, a stream, a cut link, a partial resync each."""
+        self.primary.start()
+        self.load()
+        self.write(3)
+        self.middle.start()
+        self.leaf.start()
+        self.write(4)
+        self.wait_equal()
+        self.write(4, pieces=True)
+        for node in self.nodes:
+            node.read_ballast()
+        self.cut()
+        self.write(4)
+        self.wait_equal()
+        self.write(2)
+        self.wait_equal()
+        assert self.primary.data() == data_of(self.acknowledged), str(self)
+        for node in self.nodes:
+            node.wait_rest()
+
+    def end(self):
+        if self.client:
+            self.client.close()
+        for node in reversed(self.nodes):
+            node.stop()
+            node.server.remove()
+            self.servers.all.remove(node.server)
+
+
+def one_life(servers, kind, action, points):
+    """Returns how many calls each server made, and how many of them met the fault."""
+    chain = Chain(servers, kind, action, points)
+    chain.live()
+    counts = [node.fault.calls() for node in chain.nodes]
+    met = [node.fault.met() for node in chain.nodes]
+    chain.end()
+    return counts, len([m for m in met if m])
+
+
+def test_the_life_without_a_fault(servers):
+    """The script is what it says: one full sync and at least one partial resync each, and all kinds of calls."""
+    chain = Chain(servers, "", "pass", (0, 0, 0))
+    chain.live()
+    for node in (chain.primary, chain.middle):
+        assert node.info("sync_full") == "1" and int(node.info("sync_partial_ok")) >= 1
+    kinds = {line for node in chain.nodes for line in node.fault.lines()}
+    assert kinds == {"socket new", "connect linked", "result linked", "accept listening", "watch listening", "watch served",
+                     "watch linked", "receive served", "receive linked", "send served", "send linked"}
+    chain.end()
+
+
+COUNTS = {}  # calls of each server in a life without a fault, by kind
+
+
+def counts_of(servers, kind):
+    if kind not in COUNTS:
+        COUNTS[kind] = one_life(servers, kind, "pass", (0, 0, 0))[0]
+    return COUNTS[kind]
+
+
+@pytest.mark.parametrize("kind,action", FAULTS)
+def test_every_socket_call(servers, kind, action):
+    if SOAK:
+        at = 1
+        while one_life(servers, kind, action, (at, at, at))[1]:
+            at += 1
+        assert at > 1
+        return
+    draw = random.Random(os.environ.get("PANDO_SEED", "1") + kind + action)
+    points = [draw.randint(1, max(1, count)) for count in counts_of(servers, kind)]
+    assert one_life(servers, kind, action, points)[1]

@@ -2,24 +2,32 @@
 servers of a chain find each other again and end equal, and none crashes, hangs or spins.
 
 A scripted life of three servers is lived over and over, each time with the n-th call of each of them meeting the fault, until
-none meets it any more. ./test takes a life or two of each kind of fault, PANDO_SOAK=1 all of them. The harness asks and orders by
-Unix sockets, whose calls are not numbered.
+none meets it any more (PANDO_SOAK=1). ./test takes some lives, in which each server meets another fault somewhere. The harness
+asks and orders by Unix sockets, whose calls are not numbered.
 """
+import errno
 import os
 import random
-from pathlib import Path
+import socket
+import struct
+import subprocess
+import sys
+import threading
 
 import pytest
 
 from harness.faults import KILLS, SOCKETS, Fault
+from harness.peers import FakePrimary, rdb
 from harness.resp import Connection, ReplyError
+from harness.rest import wait_rest
+from harness.servers import Servers
 from harness.units import DATABASES, data_in, data_of, unit, units_in
 from harness.wait import PATIENCE, TimedOut, wait_until
 
 pytestmark = [pytest.mark.pando_only, pytest.mark.timeout(7200)]
-SOAK = bool(os.environ.get("PANDO_SOAK"))
 LOST = (ConnectionError, EOFError)  # not a timeout: who does not answer hangs
 BALLAST = b"0123456789abcdef" * 40000  # a snapshot and a reply of many reads
+LIVES = 14  # in a short run
 TRIES = 5  # of a client whose connection was lost: there is one fault
 
 FAULTS = [(kind, action) for kind, actions in {
@@ -129,24 +137,6 @@ class Node:
             self.wait_answer("PING")
         raise AssertionError(f"{self}: no connection works for long")
 
-    # Its rest
-    def main_thread(self):
-        """How often the main thread slept of its own will, and the clock ticks that it took."""
-        task = Path(f"/proc/{self.server.pid}/task/{self.server.pid}")
-        slept = next(int(line.split()[1]) for line in (task / "status").read_text().splitlines() if line.startswith("voluntary"))
-        fields = (task / "stat").read_text().rpartition(")")[2].split()
-        return slept, int(fields[11]) + int(fields[12])
-
-    def wait_rest(self, turns=3):
-        """Nobody wants anything: it goes to sleep, a few times over, and takes next to nothing in between. A loop that spins
-        never sleeps."""
-        def rests():
-            nonlocal before
-            since, before = before, before if self.main_thread()[0] - before[0] < turns else self.main_thread()
-            return before != since and before[1] - since[1] < turns
-        before = self.main_thread()
-        wait_until(rests, f"{self} to be at rest")
-
     def stop(self):
         self.forget_control()
         status = self.server.stop()
@@ -161,11 +151,11 @@ def shed(reply):
 class Chain:
     """A primary, its replica and the replica's replica; and what the primary promised."""
 
-    def __init__(self, servers, kind, action, points):
+    def __init__(self, servers, faults):
         self.servers = servers
         self.nodes = []
-        for name, at in zip(("primary", "middle", "leaf"), points):
-            self.nodes.append(Node(servers, name, (action, at, kind), self.nodes[-1] if self.nodes else None))
+        for name, fault in zip(("primary", "middle", "leaf"), faults):
+            self.nodes.append(Node(servers, name, fault, self.nodes[-1] if self.nodes else None))
         self.primary, self.middle, self.leaf = self.nodes
         self.acknowledged = self.sent = 0
         self.client = None
@@ -255,7 +245,7 @@ class Chain:
         self.wait_equal()
         assert self.primary.data() == data_of(self.acknowledged), str(self)
         for node in self.nodes:
-            node.wait_rest()
+            wait_rest(node.server.pid, node)
 
     def end(self):
         if self.client:
@@ -266,19 +256,22 @@ class Chain:
             self.servers.all.remove(node.server)
 
 
-def one_life(servers, kind, action, points):
-    """Returns how many calls each server made, and how many of them met the fault."""
-    chain = Chain(servers, kind, action, points)
+def one_life(servers, faults):
+    """Returns which calls met a fault, and which each server made."""
+    chain = Chain(servers, faults)
     chain.live()
-    counts = [node.fault.calls() for node in chain.nodes]
-    met = [node.fault.met() for node in chain.nodes]
+    met = [node.fault.met() for node in chain.nodes if node.fault.met()]
+    lines = [node.fault.lines() for node in chain.nodes]
     chain.end()
-    return counts, len([m for m in met if m])
+    return met, lines
+
+
+NO_FAULT = ("pass", 0, "")
 
 
 def test_the_life_without_a_fault(servers):
     """The script is what it says: one full sync and at least one partial resync each, and all kinds of calls."""
-    chain = Chain(servers, "", "pass", (0, 0, 0))
+    chain = Chain(servers, [NO_FAULT] * 3)
     chain.live()
     for node in (chain.primary, chain.middle):
         assert node.info("sync_full") == "1" and int(node.info("sync_partial_ok")) >= 1
@@ -288,23 +281,77 @@ def test_the_life_without_a_fault(servers):
     chain.end()
 
 
-COUNTS = {}  # calls of each server in a life without a fault, by kind
-
-
-def counts_of(servers, kind):
-    if kind not in COUNTS:
-        COUNTS[kind] = one_life(servers, kind, "pass", (0, 0, 0))[0]
-    return COUNTS[kind]
-
-
+@pytest.mark.soak
 @pytest.mark.parametrize("kind,action", FAULTS)
 def test_every_socket_call(servers, kind, action):
-    if SOAK:
-        at = 1
-        while one_life(servers, kind, action, (at, at, at))[1]:
-            at += 1
-        assert at > 1
-        return
-    draw = random.Random(os.environ.get("PANDO_SEED", "1") + kind + action)
-    points = [draw.randint(1, max(1, count)) for count in counts_of(servers, kind)]
-    assert one_life(servers, kind, action, points)[1]
+    at = 1
+    while one_life(servers, [(action, at, kind)] * 3)[0]:
+        at += 1
+    assert at > 1
+
+
+@pytest.fixture(scope="module")
+def calls():
+    """How many calls of a kind each server makes in a life without a fault."""
+    servers = Servers()
+    lines = one_life(servers, [NO_FAULT] * 3)[1]
+    return lambda node, kind: len([line for line in lines[node] if line.startswith(kind)])
+
+
+@pytest.mark.parametrize("life", range(LIVES))
+def test_some_socket_calls(servers, calls, life):
+    draw = random.Random(os.environ.get("PANDO_SEED", "1"))
+    order = draw.sample(FAULTS, len(FAULTS))
+    draw.seed(f"{order} {life}")
+    faults = []
+    for node in range(3):
+        kind, action = order[(3 * life + node) % len(order)]
+        faults.append((action, draw.randint(1, max(1, calls(node, kind))), kind))
+    assert one_life(servers, faults)[0]
+
+
+def test_a_link_that_dies_while_a_snapshot_is_loaded_does_not_spin(servers):
+    """The replica tells its primary that it is alive, in vain: nothing of that is kept to be written, since a dead socket is
+    always ready to be written."""
+    def script(peer):
+        peer.full_sync(rdb([(b"key %d" % i, b"x") for i in range(2000)]))
+        dies.wait()
+        peer.link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # its end is a reset
+        peer.file.close()
+        peer.link.close()
+
+    dies = threading.Event()
+    primary = FakePrimary(script)
+    servers.later(primary.close)
+    replica = servers.pando(start=False, replicaof=f"127.0.0.1 {primary.port}", key_load_delay=50000)
+    fault = Fault(SOCKETS, replica.folder / "trace", kind="send")
+    replica.start(env=fault.environment)
+
+    def sends():
+        return fault.lines().count("send linked")
+    wait_until(lambda: replica.stat("async_loading") == 1, "the snapshot to be loaded")
+    before = sends()
+    dies.set()
+    wait_until(lambda: sends() > before, "the replica to tell that it is alive")
+    wait_rest(replica.pid, replica)
+    assert replica.stat("async_loading") == 1
+    replica.replicate(None)
+
+
+@pytest.mark.parametrize("action", ["emfile", "enomem"])
+def test_a_connection_that_cannot_be_accepted_is_told_why(servers, action):
+    server = servers.pando(start=False)
+    fault = Fault(SOCKETS, server.folder / "trace", action, 1, "accept")
+    server.start(env=fault.environment)
+    assert fault.met() == f"{action} accept listening"
+    assert server.stat("rejected_connections") == 1
+    assert server.logged(os.strerror(getattr(errno, action.upper())))
+
+
+def test_a_loop_that_spins_is_found():
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as spinning:
+        try:
+            with pytest.raises(TimedOut):
+                wait_rest(spinning.pid, "a loop without end", timeout=0.5)
+        finally:
+            spinning.kill()

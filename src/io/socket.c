@@ -434,6 +434,11 @@ ssize_t socket_writev(int fd, const struct iovec *iov, int count)
     return n < 0 ? -errno : n;
 }
 
+void socket_shutdown(int fd)
+{
+    (void)shutdown(fd, SHUT_RDWR); /* fails where the other end did it already */
+}
+
 void socket_close(int fd)
 {
     close(fd);

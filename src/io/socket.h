@@ -109,6 +109,8 @@ ssize_t socket_read(int fd, void *out, size_t len);
 ssize_t socket_write(int fd, const void *ptr, size_t len);
 ssize_t socket_writev(int fd, const struct iovec *iov, int count);
 
+/* Ends the connection and keeps the descriptor: what has arrived can be read, then comes the end. */
+void socket_shutdown(int fd);
 void socket_close(int fd);
 
 #endif

@@ -105,6 +105,26 @@ Test(socket, tcp_over_ipv6)
     try_family("::1", "[::1]:%d");
 }
 
+Test(socket, what_arrived_before_a_shutdown_can_be_read)
+{
+    int listener = socket_listen_tcp("127.0.0.1", 0, 16, 0);
+    int client = connect_to("127.0.0.1", port_of(listener), "127.0.0.1");
+    int server = accept_one(listener);
+    char bytes[16];
+
+    cr_assert_eq(socket_write(server, "ping", 4), 4);
+    wait_for(client, POLLIN);
+    socket_shutdown(client);
+    cr_assert_eq(socket_read(client, bytes, sizeof bytes), 4);
+    cr_assert_eq(socket_read(client, bytes, sizeof bytes), 0);
+    cr_assert_eq(socket_write(client, "pong", 4), -EPIPE);
+    wait_for(server, POLLIN);
+    cr_assert_eq(socket_read(server, bytes, sizeof bytes), 0);
+    close(client);
+    close(server);
+    close(listener);
+}
+
 Test(socket, a_refused_connection_is_told)
 {
     int listener = socket_listen_tcp("127.0.0.1", 0, 16, 0), fd;

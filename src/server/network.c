@@ -129,9 +129,9 @@ void network_session_gone(struct server *server)
     set_accepting(server->network, true);
 }
 
-/* No descriptor left: one waiting peer is let in on the reserve and told so, then accepting rests until a session ends
- * or a moment has passed. Without that the level-triggered listener would spin. */
-static void out_of_descriptors(struct network *network, int listen_fd)
+/* No descriptor, or no memory for one: one waiting peer is let in on the reserve and told so, then accepting rests until a
+ * session ends or a moment has passed. Without that the level-triggered listener would spin. */
+static void out_of_descriptors(struct network *network, int listen_fd, int error)
 {
     static const char text[] = "-ERR max number of clients reached\r\n";
 
@@ -139,7 +139,7 @@ static void out_of_descriptors(struct network *network, int listen_fd)
         network->server->stats.connections_rejected++;
     if (!network->accepts_paused)
         log_warning("Accepting client connection: %s. Accepting rests until a descriptor is free",
-                    strerror(EMFILE));
+                    strerror(error));
     set_accepting(network, false);
     loop_arm(network->server->loop, &network->resume_accepts, ACCEPT_PAUSE_US);
 }
@@ -190,7 +190,7 @@ static void on_connection(void *context, unsigned events)
         switch (socket_accept(listener->watch.fd, &fd)) {
         case SOCKET_ACCEPTED: break;
         case SOCKET_ACCEPT_NONE: return;
-        case SOCKET_ACCEPT_FULL: out_of_descriptors(network, listener->watch.fd); return;
+        case SOCKET_ACCEPT_FULL: out_of_descriptors(network, listener->watch.fd, errno); return;
         case SOCKET_ACCEPT_FAILED:
             log_warning("Accepting client connection: %s", strerror(errno));
             return;

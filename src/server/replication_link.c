@@ -137,13 +137,25 @@ static void watch_what_is_needed(struct link *link)
     loop_want(link->replication->server->loop, &link->watch, wants);
 }
 
+/* The link is dead. It is lost where its end is read: behind what the primary still sent, and not amid a list of actions.
+ * That may take until a snapshot is loaded, and a dead socket is always ready to be written: nothing waits for that. */
+static void end_writing(struct link *link, int error)
+{
+    log_verbose("Writing to the primary: %s", socket_error_text(error));
+    socket_shutdown(link->watch.fd);
+    link->out_sent = link->out.len;
+}
+
 static void flush(struct link *link)
 {
     while (link->watch.fd >= 0 && !link->connecting && link->out_sent < link->out.len) {
         ssize_t sent = socket_write(link->watch.fd, link->out.ptr + link->out_sent,
                                     link->out.len - link->out_sent);
-        if (sent == -EINTR) continue;
-        if (sent < 0) break; /* a dead link shows itself by its read side or by the timeout */
+        if (sent == -EAGAIN) break;
+        if (sent < 0) {
+            end_writing(link, (int)sent);
+            break;
+        }
         link->out_sent += (size_t)sent;
         link->replication->server->stats.repl_output_bytes += (uint64_t)sent;
     }

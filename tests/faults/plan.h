@@ -10,7 +10,7 @@
  *   PANDO_FAULT_AT      the number of the call, from 1; 0: none, the trace alone is wanted
  *   PANDO_FAULT_KIND    counts calls of this kind only; not set: all
  *                       files (files.c)        open write sync rename truncate unlink
- *                       sockets (sockets.c)    socket connect result accept watch receive send
+ *                       sockets (sockets.c)    socket connect result accept watch receive send feed
  *   PANDO_FAULT_DO      what the call meets:
  *
  *     enospc, eio, eintr, eagain, enomem, enobufs, emfile, refused, aborted, reset, pipe

@@ -8,7 +8,8 @@
  *   accept    accept4                                      listening
  *   watch     epoll_ctl(EPOLL_CTL_ADD)                     any
  *   receive   recv                                         served, linked
- *   send      send, sendmsg                                served, linked
+ *   send      send                                         served, linked
+ *   feed      sendmsg: log and snapshots for replicas      served
  *
  * These are all calls that src/io makes on sockets, and it makes none of them on files. */
 #include "plan.h"
@@ -215,7 +216,7 @@ static size_t first_bytes(const struct msghdr *message, size_t len, struct iovec
 
 EXPORTED ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
-    enum action action = meet("send", fd);
+    enum action action = meet("feed", fd);
     struct msghdr part = *message;
     struct iovec runs[RUNS_MAX];
     size_t len = 0;

@@ -25,7 +25,8 @@ class Fault:
         self.action, self.at, self.kind = action, at, kind
         self.trace = Path(trace)
         self.trace.unlink(missing_ok=True)
-        self.environment = {"LD_PRELOAD": str(library()), "PANDO_FAULT_UNDER": folder if folder == SOCKETS else os.path.realpath(folder),
+        under = folder if folder == SOCKETS else os.path.realpath(folder)
+        self.environment = {"LD_PRELOAD": str(library()), "PANDO_FAULT_UNDER": under,
                             "PANDO_FAULT_TRACE": str(trace), "PANDO_FAULT_DO": action, "PANDO_FAULT_AT": str(at),
                             "PANDO_FAULT_KIND": kind,
                             "ASAN_OPTIONS": "abort_on_error=0:exitcode=99:allocator_may_return_null=1:verify_asan_link_order=0"}

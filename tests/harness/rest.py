@@ -13,14 +13,18 @@ def main_thread(pid):
     return slept, int(fields[11]) + int(fields[12])
 
 
-def wait_rest(pid, what, turns=3, timeout=20.0):
-    """Until it slept so many times and took fewer clock ticks."""
+def wait_rest(pid_of, what, turns=3, timeout=20.0):
+    """Until the process pid_of() slept so many times and took fewer clock ticks."""
     def rests():
-        nonlocal before
-        now = main_thread(pid)
-        if now[0] - before[0] < turns:
+        nonlocal pid, before
+        if pid != pid_of():
+            pid = pid_of()
+            before = main_thread(pid)
+        since, now = before, main_thread(pid)
+        if now[0] - since[0] < turns:
             return False
-        since, before = before, now
+        before = now
         return now[1] - since[1] < turns
+    pid = pid_of()
     before = main_thread(pid)
     wait_until(rests, f"{what} to be at rest", timeout)

@@ -48,14 +48,17 @@ class Run:
             if self.server.running:
                 raise
             raise Died from None
-        self.connection = self.server.connect()
+        self.connection = self.or_died(self.server.connect)
 
-    def call(self, *command):
+    def or_died(self, talk):
         try:
-            return self.connection.do(*command)
+            return talk()
         except (OSError, EOFError):
             self.server.wait_exit()
             raise Died from None
+
+    def call(self, *command):
+        return self.or_died(lambda: self.connection.do(*command))
 
     def wait(self, condition, what):
         def holds():
@@ -83,11 +86,7 @@ class Run:
     def attempt(self, commands):
         """One unit: True when it is done; refused as a whole it comes again."""
         self.sent += 1
-        try:
-            replies = self.connection.pipeline(commands)
-        except (OSError, EOFError):
-            self.server.wait_exit()
-            raise Died from None
+        replies = self.or_died(lambda: self.connection.pipeline(commands))
         refused = [r for r in replies if isinstance(r, ReplyError)]
         if not refused:
             self.acknowledged = self.sent
@@ -126,6 +125,9 @@ class Run:
     def healthy(self):
         self.wait(lambda: self.info("aof_last_write_status") == "ok" and self.info("aof_rewrite_in_progress") == "0",
                   "the AOF to be whole again")
+
+    def data(self):
+        return self.or_died(lambda: data_in_server(self.server))
 
     def close(self):
         if self.connection:
@@ -187,7 +189,7 @@ def write_and_rewrite(run):
     run.until_ok(("BGSAVE",), "rdb_bgsave_in_progress", "rdb_last_bgsave_status")
     run.write(2)
     run.healthy()
-    assert data_in_server(run.server) == data_of(run.acknowledged), str(run.fault)
+    assert run.data() == data_of(run.acknowledged), str(run.fault)
 
 
 def switch(run):
@@ -205,7 +207,7 @@ def switch(run):
     run.aof(True)
     run.write(2)
     run.healthy()
-    assert data_in_server(run.server) == data_of(run.acknowledged), str(run.fault)
+    assert run.data() == data_of(run.acknowledged), str(run.fault)
 
 
 def start_again(run):

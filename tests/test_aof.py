@@ -589,3 +589,47 @@ def test_every_type_passes_through_a_rewrite_both_ways(servers, preamble):
     other.stop()
     server.start()
     assert digest(server) == before
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "SHUTDOWN"])
+def test_a_shutdown_waits_for_the_first_base(servers, how):
+    """What was there before the AOF was switched on would be gone else: a restart loads the AOF alone."""
+    server = servers.pando(rdb_key_save_delay="2000")
+    with server.connect() as c:
+        c.pipeline([("SET", f"k{i}", i) for i in range(500)])
+    had = digest(server)
+    server.call("CONFIG", "SET", "appendonly", "yes")
+    assert server.stat("aof_rewrite_in_progress", "persistence") == 1
+    if how == "SIGTERM":
+        assert server.stop() == 0
+    else:
+        with server.connect() as c:
+            c.send("SHUTDOWN")
+            assert server.wait_exit() == 0
+    server.directives["appendonly"] = "yes"
+    server.write_config()
+    server.start()
+    assert digest(server) == had
+
+
+def test_a_replica_that_is_stopped_right_after_its_full_sync_resumes(servers):
+    primary = servers.pando()
+    with primary.connect() as c:
+        c.pipeline([("SET", f"k{i}", i) for i in range(500)])
+    replica = servers.pando(replicaof=f"127.0.0.1 {primary.port}", rdb_key_save_delay="2000", **AOF)
+    wait_linked(replica)
+    assert replica.stop() == 0
+    primary.call("SET", "meanwhile", 1)
+    replica.start()
+    wait_in_sync(primary, replica)
+    assert_same_keyspace(primary, replica)
+    assert primary.stat("sync_full", "stats") == 1
+
+
+def test_nosave_does_not_wait_for_the_first_base(servers):
+    server = servers.pando(rdb_key_save_delay="100000")
+    with server.connect() as c:
+        c.pipeline([("SET", f"k{i}", i) for i in range(500)])
+        server.call("CONFIG", "SET", "appendonly", "yes")
+        c.send("SHUTDOWN", "NOSAVE")
+        assert server.wait_exit() == 0

@@ -206,6 +206,16 @@ bool aof_is_on(const struct server *server)
     return server->aof->state != AOF_OFF;
 }
 
+bool aof_lacks_base(const struct server *server)
+{
+    return server->aof->state == AOF_WAITS;
+}
+
+bool aof_base_is_coming(const struct server *server)
+{
+    return server->aof->failures == 0;
+}
+
 static void stop(struct aof *aof)
 {
     struct server *server = aof->server;

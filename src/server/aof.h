@@ -33,6 +33,9 @@ int64_t aof_load_slice(struct server *server);
 /* Hook of the directives: starts, stops, policy. False with *why where it cannot start. */
 bool aof_configure(struct server *server, const char **why);
 bool aof_is_on(const struct server *server); /* the journal must stay active */
+/* On, but what a restart would load is not this data set yet: its first base is to be written. */
+bool aof_lacks_base(const struct server *server);
+bool aof_base_is_coming(const struct server *server); /* no attempt has failed so far */
 /* Before each wait, behind everything that appends: microseconds until it wants to be called again. */
 int64_t aof_before_wait(struct server *server);
 void aof_cron(struct server *server);

@@ -83,9 +83,7 @@ enum err cmd_shutdown(struct call *call)
         reply_ok(call->reply);
         return OK;
     }
-    if (call->flags & (CALL_IN_EXEC | CALL_IN_SCRIPT) && server->in_exec > 0 && !wish.now &&
-        shutdown_would_wait(server))
-        wish.now = true; /* inside a transaction nothing can wait */
+    wish.inside = call->flags & (CALL_IN_EXEC | CALL_IN_SCRIPT) && server->in_exec > 0;
     switch (shutdown_begin(server, &wish)) {
     case SHUTDOWN_REFUSED: return call_fail(call, "ERR Errors trying to SHUTDOWN. Check logs.");
     case SHUTDOWN_WAITS: session_block(call->session, BLOCK_SHUTDOWN, 0); return OK;

@@ -88,10 +88,12 @@ struct exceeded {     /* memory over maxmemory: eviction.c */
 };
 
 struct shutdown {
-    bool pending; /* waiting for replicas */
+    bool pending; /* waiting for replicas, or for the AOF's base */
     int64_t until_ms;
     bool save, nosave, now, force;
     bool signal; /* asked for by a signal: no session to answer */
+    bool hurry;  /* a second signal came: nothing is waited for */
+    bool inside; /* a transaction, where nothing can wait */
 };
 
 struct server {

@@ -13,12 +13,30 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-bool shutdown_would_wait(const struct server *server)
+static bool replicas_lag(const struct server *server)
 {
     const struct primary *primary = server->replication->primary;
 
     if (server->config->shutdown_timeout == 0 || server_is_replica(server)) return false;
     return primary_replicas_caught_up(primary) < primary_replicas_online(primary);
+}
+
+/* An AOF without its base is not what a restart may find: data that came by a full sync, or was there before the AOF was
+ * switched on, would be gone. */
+static bool lacks_base(const struct server *server)
+{
+    const struct shutdown *wish = &server->shutdown;
+
+    return aof_lacks_base(server) && !wish->nosave && !wish->force;
+}
+
+static bool must_wait(const struct server *server)
+{
+    const struct shutdown *wish = &server->shutdown;
+
+    if (wish->hurry || wish->inside) return false;
+    if (lacks_base(server) && aof_base_is_coming(server)) return true;
+    return !wish->now && replicas_lag(server) && server->now_ms < wish->until_ms;
 }
 
 static void answer_waiting(struct server *server, const char *error)
@@ -90,6 +108,11 @@ static bool finish(struct server *server)
     struct shutdown wish = server->shutdown;
 
     report_lagging(server);
+    if (lacks_base(server) && !wish.hurry) {
+        log_warning("Writing initial AOF, can't exit.");
+        refuse(server);
+        return false;
+    }
     if (!flush_log(server) && !wish.force) {
         refuse(server);
         return false;
@@ -114,14 +137,14 @@ enum shutdown_result shutdown_begin(struct server *server, const struct shutdown
     if (server->shutdown.pending) return SHUTDOWN_WAITS;
     log_warning("User requested shutdown...");
     server->shutdown = *wish;
-    if (!wish->now && shutdown_would_wait(server)) {
+    server->shutdown.until_ms = server->now_ms + (int64_t)server->config->shutdown_timeout * 1000;
+    if (must_wait(server)) {
         server->shutdown.pending = true;
-        server->shutdown.until_ms =
-            server->now_ms + (int64_t)server->config->shutdown_timeout * 1000;
         server->pause.shutdown = true;
         server_update_policy(server);
         replication_request_acks(server);
-        log_notice("Waiting for replicas before shutting down.");
+        if (lacks_base(server)) log_notice("Writing initial AOF before shutting down.");
+        else log_notice("Waiting for replicas before shutting down.");
         return SHUTDOWN_WAITS;
     }
     return finish(server) ? SHUTDOWN_UNDER_WAY : SHUTDOWN_REFUSED;
@@ -139,7 +162,7 @@ bool shutdown_abort(struct server *server)
 void shutdown_cron(struct server *server)
 {
     if (!server->shutdown.pending) return;
-    if (shutdown_would_wait(server) && server->now_ms < server->shutdown.until_ms) return;
+    if (must_wait(server)) return;
     finish(server);
 }
 
@@ -165,8 +188,8 @@ void shutdown_signal(struct server *server, int signal_number)
     log_warning("Received %s scheduling shutdown...",
                 signal_number == SIGINT ? "SIGINT" : "SIGTERM");
     if (server->shutdown.pending && server->shutdown.signal) {
-        log_warning("A second signal came while waiting for replicas: exiting now");
-        server->shutdown.until_ms = 0;
+        log_warning("A second signal came while waiting: exiting now");
+        server->shutdown.hurry = true;
         return;
     }
     if (server->loading) {

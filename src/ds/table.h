@@ -75,10 +75,10 @@ void table_prefetch_items(const struct table *table, uint64_t hash);
 void *table_find(const struct table *table, uint64_t hash, const void *key);
 
 /* Where an item stands; valid until the next insert, removal or relocation. */
-struct table_place {
-    void *bucket; /* NULL: absent */
-    unsigned slot;
-    size_t index; /* of the home bucket; set also when absent */
+struct table_place { /* two words: it travels in registers */
+    void *bucket;    /* NULL: absent */
+    uint64_t slot : 8;
+    uint64_t index : 56; /* of the home bucket; set also when absent */
 };
 struct table_place table_locate(const struct table *table, uint64_t hash, const void *key);
 void *table_at(struct table_place place);

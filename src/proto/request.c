@@ -285,6 +285,35 @@ static inline enum request_status parse_count(struct request *request, struct sp
     return REQUEST_READY;
 }
 
+/* Takes the arguments at `p` that are whole and have a plain header of one or two digits, which are nearly all there are;
+ * returns where the first of another kind stands. */
+static const char *take_plain(struct request *request, const char *p, const char *end, int wanted)
+{
+    struct span *argv = request->argv + request->argc;
+    bool canonical = true;
+    int taken = 0;
+
+    while (taken < wanted && end - p >= 6 && p[0] == '$') {
+        size_t len = (size_t)(uint8_t)p[1] - '0', head = 4;
+        if (len > 9) break;
+        if (p[2] != '\r') {
+            size_t units = (size_t)(uint8_t)p[2] - '0';
+            if (units > 9 || len == 0 || p[3] != '\r') break;
+            len = len * 10 + units;
+            head = 5;
+        }
+        const char *argument = p + head, *next = argument + len + 2;
+        if (next > end) break;
+        canonical &= argument[-1] == '\n' && next[-2] == '\r' && next[-1] == '\n';
+        argv[taken++] = span_of(argument, len);
+        p = next;
+    }
+    request->argc += taken;
+    request->args_left -= taken;
+    request->is_canonical &= canonical;
+    return p;
+}
+
 enum request_status request_parse(struct request *request, struct span bytes,
                                   const struct request_limits *limits, size_t *consumed,
                                   size_t *want, const char **error)
@@ -303,6 +332,11 @@ enum request_status request_parse(struct request *request, struct span bytes,
     check(request->scanned <= bytes.len);
 
     const char *p = bytes.ptr + request->scanned;
+    if (request->bulk_len < 0) {
+        int room = request->capacity - request->argc;
+        p = take_plain(request, p, end, request->args_left < room ? request->args_left : room);
+        request->scanned = (size_t)(p - bytes.ptr);
+    }
     while (request->args_left > 0) {
         if (request->bulk_len < 0) {
             enum request_status status = parse_bulk_header(request, p, end, limits, &p, error);

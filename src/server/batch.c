@@ -3,11 +3,24 @@
  * look-ups overlaps with parsing instead of standing in each command's way. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/clock.h"
 #include "server/dispatch.h"
+#include "server/network.h"
 
-enum { BATCH_MAX = 32 };
+enum {
+    BATCH_MAX = 32,
+    LAG = 32, /* requests between the two steps of a look-up's loading: what a line takes to come */
+};
+
+/* The command that was looked up last: mostly the next one has the same name. */
+struct known {
+    char name[16];
+    size_t len; /* 0: none */
+    const struct command *command;
+};
 
 struct batch {
+    struct known known;
     struct request requests[BATCH_MAX]; /* their argv arrays are reused */
     struct parsed parsed[BATCH_MAX];
     size_t ends[BATCH_MAX]; /* offset behind each request */
@@ -29,11 +42,28 @@ static void swap_requests(struct request *a, struct request *b)
     *b = c;
 }
 
+static const struct command *find(struct server *server, const struct request *request)
+{
+    struct known *known = &server->batch->known;
+    struct span name = request->argc > 0 ? request->argv[0] : SPAN("");
+
+    if (name.len == known->len && memcmp(name.ptr, known->name, name.len) == 0)
+        return known->command;
+    const struct command *command = dispatch_find(server, request->argv, request->argc);
+    if (command == NULL || command->subcommand_count > 0 || command->container != NULL ||
+        name.len > sizeof known->name)
+        return command;
+    memcpy(known->name, name.ptr, name.len);
+    known->len = name.len;
+    known->command = command;
+    return command;
+}
+
 static void prepare(struct session *session, struct parsed *parsed, const struct request *request,
                     struct span encoded)
 {
     struct server *server = session->server;
-    const struct command *command = dispatch_find(server, request->argv, request->argc);
+    const struct command *command = find(server, request);
 
     *parsed = (struct parsed){.argv = request->argv, .argc = request->argc, .command = command};
     if (request->is_canonical) parsed->encoded = encoded;
@@ -42,6 +72,13 @@ static void prepare(struct session *session, struct parsed *parsed, const struct
         parsed->first = store_key(server->store, request->argv[command->first_key]);
         store_prefetch(server->store, session->db, parsed->first.hash, 0);
     }
+}
+
+/* The bucket has come meanwhile. */
+static void prefetch_entry(const struct session *session, const struct parsed *parsed)
+{
+    if (parsed->first.name.ptr != NULL)
+        store_prefetch(session->server->store, session->db, parsed->first.hash, 1);
 }
 
 static void protocol_error(struct session *session, const char *error)
@@ -56,14 +93,20 @@ static void protocol_error(struct session *session, const char *error)
 /* Executes what was parsed. Returns how many ran; fewer than count when the session stopped. */
 static int execute(struct session *session, const struct batch *batch, int count)
 {
-    for (int i = 0; i < count; i++) {
-        if (batch->parsed[i].argc == 0) continue;
-        if (dispatch_request(session, &batch->parsed[i]) == DISPATCH_POSTPONED) return i;
+    struct server *server = session->server;
+    int ran = 0;
+
+    server->lap_us = clock_monotonic_us();
+    while (ran < count) {
+        const struct parsed *request = &batch->parsed[ran];
+        if (request->argc > 0 && dispatch_request(session, request) == DISPATCH_POSTPONED) break;
+        ran++;
         if (session->flags & (SESSION_CLOSED | SESSION_CLOSE_AFTER_REPLY) ||
             session->block != BLOCK_NONE)
-            return i + 1;
+            break;
     }
-    return count;
+    server->lap_us = 0;
+    return ran;
 }
 
 size_t batch_consume(struct session *session, struct span bytes)
@@ -94,6 +137,7 @@ size_t batch_consume(struct session *session, struct span bytes)
                 prepare(session, &batch->parsed[count], request, span_of(rest.ptr, consumed));
                 at += consumed;
                 batch->ends[count++] = at;
+                if (count > LAG) prefetch_entry(session, &batch->parsed[count - 1 - LAG]);
                 continue;
             }
             more = false;
@@ -101,10 +145,13 @@ size_t batch_consume(struct session *session, struct span bytes)
             break;
         }
         if (count == 0 && broken == NULL) break;
-        for (int i = 0; i < count; i++)
-            if (batch->parsed[i].first.name.ptr != NULL)
-                store_prefetch(server->store, session->db, batch->parsed[i].first.hash, 1);
+        for (int i = count > LAG ? count - LAG : 0; i < count; i++)
+            prefetch_entry(session, &batch->parsed[i]);
+        if (session->out.ptr == NULL) network_take_buffer(server->network, &session->out);
         int ran = execute(session, batch, count);
+        if (session->out.len == 0 &&
+            session->out.ptr != NULL) /* nobody is answered: it may wait for long */
+            network_give_buffer(server->network, &session->out);
         if (ran > 0) done = batch->ends[ran - 1];
         if (ran < count || session->flags & (SESSION_CLOSED | SESSION_CLOSE_AFTER_REPLY) ||
             session->block != BLOCK_NONE) {

@@ -384,6 +384,7 @@ void blocked_keys_serve(struct server *server)
         tidy_key(blocked, key);
         unit_commit(&server->unit); /* the key may have been found expired */
     }
+    dispatch_begin_lap(server);
 }
 
 bool blocked_keys_before_wait(struct server *server)

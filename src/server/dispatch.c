@@ -139,9 +139,10 @@ static enum err refusal(struct session *session, const struct parsed *request)
     if (!(session->flags & SESSION_AUTHENTICATED) && !(command->flags & CMD_NO_AUTH))
         return ERR_NO_AUTH;
     if (server->config->maxmemory != 0 && !from_primary &&
-        (has_flag(session, command, CMD_DENYOOM) || adds_to_queue(session, command)) &&
-        !eviction_make_room(server))
-        return ERR_OOM;
+        (has_flag(session, command, CMD_DENYOOM) || adds_to_queue(session, command))) {
+        if (!eviction_make_room(server)) return ERR_OOM;
+        dispatch_begin_lap(server);
+    }
     if (!from_primary && (writes_data || command->run == cmd_ping)) {
         if (persistence_refuses_writes(server) && !server_is_replica(server))
             return ERR_MISCONF_RDB; /* PING too: whoever watches the server shall see it */
@@ -212,26 +213,26 @@ static bool may_wait(const struct session *session, unsigned call_flags)
     return !(call_flags & never) && !(session->flags & SESSION_NO_SOCKET);
 }
 
-static struct call make_call(struct session *session, const struct parsed *request,
-                             unsigned call_flags)
+/* Written in place, field by field: the text of an error is only made when there is one. */
+static void make_call(struct call *call, struct session *session, const struct parsed *request,
+                      unsigned call_flags)
 {
     struct server *server = session->server;
 
-    return (struct call){
-        .command = request->command,
-        .argv = request->argv,
-        .argc = request->argc,
-        .db = session->db,
-        .flags = call_flags,
-        .now_ms = server->now_ms,
-        .reply = &session->reply,
-        .store = server->store,
-        .session = session,
-        .unit = &server->unit,
-        .first = request->first,
-        .limits = &server->limits,
-        .wait = may_wait(session, call_flags) ? blocked_keys_wait : NULL,
-    };
+    call->command = request->command;
+    call->argv = request->argv;
+    call->argc = request->argc;
+    call->db = session->db;
+    call->flags = call_flags;
+    call->now_ms = server->now_ms;
+    call->reply = &session->reply;
+    call->store = server->store;
+    call->session = session;
+    call->unit = &server->unit;
+    call->first = request->first;
+    call->limits = &server->limits;
+    call->wait = may_wait(session, call_flags) ? blocked_keys_wait : NULL;
+    call->error[0] = '\0';
 }
 
 void dispatch_record(struct session *session, const struct parsed *request, int64_t took_us)
@@ -243,24 +244,31 @@ void dispatch_record(struct session *session, const struct parsed *request, int6
         slowlog_maybe_add(server, session, request, took_us);
 }
 
+void dispatch_begin_lap(struct server *server)
+{
+    if (server->lap_us != 0) server->lap_us = clock_monotonic_us();
+}
+
 void dispatch_call(struct session *session, const struct parsed *request, unsigned call_flags)
 {
     struct server *server = session->server;
     const struct command *command = request->command;
     struct session *outer = server->current;
     const struct parsed *outer_request = server->current_request;
-    struct call call = make_call(session, request, call_flags);
+    struct call call;
     uint64_t dirty = store_dirty(server->store), errors = session->reply.errors;
-    int64_t from_us = clock_monotonic_us();
+    int64_t from_us = server->lap_us != 0 ? server->lap_us : clock_monotonic_us();
     int db = session->db;
 
+    make_call(&call, session, request, call_flags);
     server->current = session;
     server->current_request = request;
     enum err err = command->run(&call);
     server->current = outer;
     server->current_request = outer_request;
 
-    int64_t took_us = clock_monotonic_us() - from_us;
+    int64_t now_us = clock_monotonic_us(), took_us = now_us - from_us;
+    if (server->lap_us != 0) server->lap_us = now_us;
     bool changed = store_dirty(server->store) > dirty; /* SAVE sets it back: no change */
     check(!changed || command->replicates != REPLICATES_NONE);
     if (err != OK) reply_error(&session->reply, err == ERR_TEXT ? call.error : err_text(err));
@@ -283,10 +291,11 @@ bool dispatch_serve(struct session *session, const struct parsed *request, call_
     struct server *server = session->server;
     struct session *outer = server->current;
     const struct parsed *outer_request = server->current_request;
-    struct call call = make_call(session, request, 0);
+    struct call call;
     int64_t from_us = clock_monotonic_us();
     bool served = false;
 
+    make_call(&call, session, request, 0);
     session->reply.muted = session->block_muted;
     server->current = session;
     server->current_request = request;
@@ -378,8 +387,8 @@ static enum dispatch_result handle(struct session *session, const struct parsed 
     unsigned reply_flags = session->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP);
 
     session->reply.muted = reply_flags != 0;
-    if (command != NULL) session->last_command = command->container != NULL ? command : command;
-    if (network_refuses_http(session, request)) return DISPATCH_DONE;
+    if (command != NULL) session->last_command = command;
+    if (command == NULL && network_refuses_http(session, request)) return DISPATCH_DONE;
     if (is_unknown(session, request)) {
         rejected(session, command);
         goto replied;

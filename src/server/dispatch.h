@@ -30,6 +30,8 @@ bool dispatch_serve(struct session *session, const struct parsed *request, call_
                     int index);
 /* What LATENCY and the slow log keep of a call; one that waited for keys is recorded when it ends. */
 void dispatch_record(struct session *session, const struct parsed *request, int64_t took_us);
+/* What ran since the last command is no command's time. */
+void dispatch_begin_lap(struct server *server);
 /* Ends a unit: its effects enter the journal. */
 void dispatch_commit(struct server *server);
 /* Whether a call must wait since it changes a value in place that a running snapshot leases, be it of any of its keys.

@@ -18,6 +18,7 @@ enum {
     LISTENERS_MAX = 20,
     READ_BYTES = 64 * 1024,
     POOL_MAX = 64, /* spare reply buffers */
+    POOL_BYTES_MAX = 4 << 20,
     REPLY_BUFFER_BYTES = 16 * 1024,
     ACCEPTS_PER_EVENT = 1000,
     RESERVED_DESCRIPTORS = 32, /* files, listeners, links: beside maxclients */
@@ -41,6 +42,7 @@ struct network {
     char *read_buffer;
     struct buf pool[POOL_MAX];
     int pooled;
+    size_t pooled_bytes;
 };
 
 static void resume_accepts(void *context);
@@ -66,18 +68,24 @@ char *network_read_buffer(struct network *network)
 void network_give_buffer(struct network *network, struct buf *buf)
 {
     buf_clear(buf);
-    if (network->pooled == POOL_MAX || buf->cap < REPLY_BUFFER_BYTES) {
+    if (network->pooled == POOL_MAX || buf->cap < REPLY_BUFFER_BYTES ||
+        network->pooled_bytes + buf->cap > POOL_BYTES_MAX) {
         buf_release(buf);
         return;
     }
+    network->pooled_bytes += buf->cap;
     network->pool[network->pooled++] = *buf;
     *buf = (struct buf){0};
 }
 
 void network_take_buffer(struct network *network, struct buf *buf)
 {
-    if (network->pooled > 0) *buf = network->pool[--network->pooled];
-    else buf_reserve(buf, REPLY_BUFFER_BYTES);
+    if (network->pooled == 0) {
+        buf_reserve(buf, REPLY_BUFFER_BYTES);
+        return;
+    }
+    *buf = network->pool[--network->pooled];
+    network->pooled_bytes -= buf->cap;
 }
 
 /* ---- accepting -------------------------------------------------------------------------------- */

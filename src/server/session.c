@@ -19,8 +19,8 @@
 enum {
     READ_BYTES = 64 * 1024, /* the shared read buffer; also the step in which a kept one grows */
     BIG_INPUT_BYTES = 1 << 20,
-    OUT_BYTES = 16 * 1024,    /* a fresh output buffer */
-    OUT_KEPT_MAX = 64 * 1024, /* a drained output buffer beyond this is freed, not pooled */
+    OUT_BYTES = 16 * 1024,     /* a fresh output buffer */
+    OUT_KEPT_MAX = 256 * 1024, /* a drained output buffer beyond this is freed, not pooled */
     UNAUTHENTICATED_BYTES_MAX = 64 * 1024,
 };
 

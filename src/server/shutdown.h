@@ -12,7 +12,7 @@
 enum shutdown_result { SHUTDOWN_REFUSED, SHUTDOWN_WAITS, SHUTDOWN_UNDER_WAY };
 enum shutdown_result shutdown_begin(struct server *server, const struct shutdown *wish);
 bool shutdown_abort(struct server *server); /* false: none was pending */
-void shutdown_cron(struct server *server); /* every turn of cron while pending */
+void shutdown_cron(struct server *server);  /* every turn of cron while pending */
 /* A signal came: wish from shutdown-on-sigterm / -sigint. A second one ends the process at once. */
 void shutdown_signal(struct server *server, int signal_number);
 int64_t

@@ -15,28 +15,27 @@ struct door {
 };
 
 /* `find_flags`: FIND_WRITE, or FIND_EXPIRED where a key past its deadline is like any other. */
-static struct door door_open_for(struct store *store, int db, const struct key *key,
-                                 unsigned find_flags)
+static void door_open_for(struct door *door, struct store *store, int db, const struct key *key,
+                          unsigned find_flags)
 {
-    struct door door = {.store = store, .keyspace = keyspace_of(store, db), .db = db, .key = key};
-    door.place = keyspace_locate(door.keyspace, key);
-    if (door.place.bucket != NULL) {
-        door.entry = table_at(door.place);
-        enum fate fate = store_fate(store, door.entry, find_flags);
-        door.seen = fate == FATE_SEEN;
+    *door = (struct door){.store = store, .keyspace = keyspace_of(store, db), .db = db, .key = key};
+    door->place = keyspace_locate(door->keyspace, key);
+    if (door->place.bucket != NULL) {
+        door->entry = table_at(door->place);
+        enum fate fate = store_fate(store, door->entry, find_flags);
+        door->seen = fate == FATE_SEEN;
         if (__builtin_expect(fate == FATE_DELETE, 0)) {
-            store_expire(store, db, door.place, false);
-            door.entry = NULL;
-            door.place = keyspace_locate(door.keyspace, key);
+            store_expire(store, db, door->place, false);
+            door->entry = NULL;
+            door->place = keyspace_locate(door->keyspace, key);
         }
     }
-    take_bucket(door.keyspace, door.place.index);
-    return door;
+    take_bucket(door->keyspace, door->place.index);
 }
 
-static struct door door_open(struct store *store, int db, const struct key *key)
+static void door_open(struct door *door, struct store *store, int db, const struct key *key)
 {
-    return door_open_for(store, db, key, FIND_WRITE);
+    door_open_for(door, store, db, key, FIND_WRITE);
 }
 
 /* Tells what happened to a key that is now there, or not any more. */
@@ -106,7 +105,8 @@ static void door_changed_in_place(const struct door *door, int64_t before, int64
 void store_put_string(struct store *store, int db, const struct key *key, struct span value,
                       int64_t ttl, struct event event)
 {
-    struct door door = door_open(store, db, key);
+    struct door door;
+    door_open(&door, store, db, key);
     int64_t deadline = door_deadline(&door, ttl);
     uint32_t clock = door_clock(&door);
     int64_t before = door.entry != NULL ? entry_deadline(door.entry) : NO_DEADLINE;
@@ -124,7 +124,8 @@ void store_put_string(struct store *store, int db, const struct key *key, struct
 void store_put_int64(struct store *store, int db, const struct key *key, int64_t value, int64_t ttl,
                      struct event event)
 {
-    struct door door = door_open(store, db, key);
+    struct door door;
+    door_open(&door, store, db, key);
     int64_t deadline = door_deadline(&door, ttl);
     uint32_t clock = door_clock(&door);
     int64_t before = door.entry != NULL ? entry_deadline(door.entry) : NO_DEADLINE;
@@ -142,7 +143,8 @@ void store_put_int64(struct store *store, int db, const struct key *key, int64_t
 void store_edit_string(struct store *store, int db, const struct key *key, size_t len,
                        string_edit *edit, void *context, struct event event)
 {
-    struct door door = door_open(store, db, key);
+    struct door door;
+    door_open(&door, store, db, key);
     uint32_t clock = door_clock(&door);
     bool copied = false;
     char *bytes;
@@ -180,7 +182,8 @@ static void edit_own_value(struct store_edit *edit)
 void store_edit_open(struct store *store, int db, const struct key *key, enum value_type type,
                      struct store_edit *edit)
 {
-    struct door door = door_open(store, db, key);
+    struct door door;
+    door_open(&door, store, db, key);
     *edit = (struct store_edit){.store = store,
                                 .keyspace = door.keyspace,
                                 .db = db,
@@ -250,7 +253,8 @@ static void put_entry(struct store *store, int db, const struct key *key, struct
                       bool overwrites, struct event event)
 {
     check(span_equal(entry_key(entry), key->name));
-    struct door door = door_open_for(store, db, key, overwrites ? FIND_WRITE : FIND_EXPIRED);
+    struct door door;
+    door_open_for(&door, store, db, key, overwrites ? FIND_WRITE : FIND_EXPIRED);
     bool is_new = !door.seen || !overwrites;
     bool appears = is_new || entry_type(door.entry) != entry_type(entry);
     entry_set_clock(entry, overwrites ? door_clock(&door) : store_clock_now(store));
@@ -284,20 +288,23 @@ static bool remove_seen(const struct door *door, bool lazy, struct event event)
 bool store_remove(struct store *store, int db, const struct key *key, enum removal how,
                   struct event event)
 {
-    struct door door = door_open(store, db, key);
+    struct door door;
+    door_open(&door, store, db, key);
     return remove_seen(&door, how == REMOVE_LAZY, event);
 }
 
 bool store_vacate(struct store *store, int db, const struct key *key)
 {
-    struct door door = door_open_for(store, db, key, FIND_EXPIRED);
+    struct door door;
+    door_open_for(&door, store, db, key, FIND_EXPIRED);
     return remove_seen(&door, store->policy.lazy_server_del, EVENT(EVENT_GENERIC, "del"));
 }
 
 void store_set_deadline(struct store *store, int db, const struct key *key, int64_t deadline_ms,
                         struct event event)
 {
-    struct door door = door_open(store, db, key);
+    struct door door;
+    door_open(&door, store, db, key);
     check(door.seen);
     int64_t before = entry_deadline(door.entry);
     uint32_t clock = door_clock(&door);
@@ -310,13 +317,15 @@ void store_set_deadline(struct store *store, int db, const struct key *key, int6
 void store_move(struct store *store, int from_db, const struct key *from, int to_db,
                 const struct key *to, struct event from_event, struct event to_event)
 {
-    struct door source = door_open(store, from_db, from);
+    struct door source;
+    door_open(&source, store, from_db, from);
     check(source.seen);
     check(from_db != to_db || !span_equal(from->name, to->name));
     uint32_t clock = door_clock(&source);
     struct entry *moved = keyspace_take_at(source.keyspace, source.place);
 
-    struct door target = door_open(store, to_db, to);
+    struct door target;
+    door_open(&target, store, to_db, to);
     if (!span_equal(from->name, to->name))
         moved = entry_remake(moved, to->name, entry_deadline(moved));
     store_note_due(store, entry_deadline(moved), NO_DEADLINE);

@@ -46,6 +46,21 @@ def test_a_sync_is_seen_at_both_ends_while_it_runs(servers):
     assert len(done) == 1 and done[0][b"bytes"] > 19 * MB and done[0][b"duration-ms"] > 0
 
 
+@pytest.mark.pando_only
+@pytest.mark.parametrize("load", ["disabled", "swapdb"])
+def test_the_progress_of_loading_is_seen(servers, load):
+    primary, replica = servers.pando(), servers.pando(key_load_delay="500", repl_diskless_load=load)
+    fill(primary, 4000, 100)
+    replica.replicate(primary)
+
+    def is_in_the_middle():
+        found = replica.info("replication")
+        return found.get("master_sync_stage") == "loading" and 0 < int(found["master_sync_stage_percent"]) < 100 and \
+            int(found["master_sync_bytes_per_second"]) > 0 and int(found["master_sync_eta_ms"]) > 0
+    wait_until(is_in_the_middle)
+    wait_linked(replica)
+
+
 def test_clients_of_the_primary_are_served_during_a_sync(servers):
     primary, replica = servers.pando(rdb_key_save_delay="200"), servers.pando()
     fill(primary, 5000, 100)

@@ -6,7 +6,7 @@ import pytest
 
 from harness.compare import linked, replicas_of, wait_equal, wait_linked
 from harness.peers import RUN_ID, FakePrimary, FakeReplica, rdb
-from harness.resp import Connection, ReplyError
+from harness.resp import Connection, ReplyError, pack
 from harness.servers import PANDO, is_oracle
 from harness.wait import stays, wait_until
 
@@ -426,3 +426,23 @@ def test_newlines_keep_a_replica_that_loads_for_long(servers):
     stays(loads, seconds=5)
     replica.ack()
     wait_until(lambda: [r["state"] for r in replicas_of(server)] == ["online"])
+
+
+def test_lifetimes_of_an_old_primary_are_counted_from_when_they_came(servers, fake):
+    """Primaries before 7.0 send EXPIRE as it was given; the log of the replica tells when."""
+    def script(peer):
+        peer.full_sync(rdb([(b"k", b"v")]))
+        peer.wait_ack(0)
+        peer.send(pack("SELECT", 0) + pack("EXPIRE", "k", 1000) + pack("SETEX", "s", 1000, "v"))
+        peer.until_closed()
+    replica = servers.pando(appendonly="yes")
+    primary = fake(script)
+    replica.replicate(primary)
+    wait_until(lambda: replica.call("TTL", "s") > 0 and replica.stat("aof_rewrite_in_progress", "persistence") == 0)
+    came = int(replica.call("TIME")[0])
+    wait_until(lambda: int(replica.call("TIME")[0]) > came + 2)
+    replica.kill()
+    primary.close()
+    replica.start()
+    assert 900_000 < replica.call("PTTL", "k") < 998_000
+    assert 900_000 < replica.call("PTTL", "s") < 998_000

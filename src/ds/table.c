@@ -236,20 +236,11 @@ size_t table_memory(const struct table *table)
     return bytes + table->overflow_buckets * sizeof(struct bucket);
 }
 
-#define ITEM_BYTES 40 /* of which a look-up and a short value take no more */
-
 /* ---- look-up --------------------------------------------------------------------------------- */
 
 void table_prefetch_bucket(const struct table *table, uint64_t hash)
 {
     prefetch(bucket_at(table, index_of(table, hash)));
-}
-
-/* A small item may lie across two lines. */
-static inline void prefetch_item(const void *item)
-{
-    prefetch(item);
-    prefetch((const char *)item + ITEM_BYTES - 1);
 }
 
 void table_prefetch_items(const struct table *table, uint64_t hash)
@@ -258,7 +249,7 @@ void table_prefetch_items(const struct table *table, uint64_t hash)
     uint8_t fingerprint = fingerprint_of(hash);
 
     for (unsigned found = bucket_candidates(home, fingerprint); found != 0; found &= found - 1)
-        prefetch_item(bucket_slot(home, (unsigned)__builtin_ctz(found)));
+        prefetch(bucket_slot(home, (unsigned)__builtin_ctz(found)));
     if (home->meta & BUCKET_OVERFLOWS && bucket_filter_passes(home, fingerprint))
         prefetch(bucket_slot(home, BUCKET_LINK));
 }

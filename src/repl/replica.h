@@ -110,6 +110,9 @@ void replica_loaded_nothing(struct replica *replica, int64_t now_ms, struct repl
 void replica_load_failed(struct replica *replica, const char *reason, int64_t now_ms,
                          struct repl_actions *out);
 
+/* How far loading has come, in bytes of the image. */
+void replica_load_progress(struct replica *replica, uint64_t bytes);
+
 /* Ten times a second or so: connects, ACKs each second, "\n" while loading, timeouts. */
 void replica_timer(struct replica *replica, int64_t now_ms, struct repl_actions *out);
 /* When replica_timer has something to do at the latest (a pending fine ACK: 10 ms). INT64_MAX:

@@ -131,6 +131,13 @@ size_t replica_image(struct replica *replica, struct span bytes, size_t at, int6
     return taken;
 }
 
+/* ---- loading ------------------------------------------------------------------------------------ */
+
+void replica_load_progress(struct replica *replica, uint64_t bytes)
+{
+    replica->image_loaded = bytes;
+}
+
 void replica_load_failed(struct replica *replica, const char *reason, int64_t now_ms,
                          struct repl_actions *out)
 {

@@ -87,7 +87,14 @@ static void apply_policy(struct aof *aof)
     /* Redis' directive: while a rewrite loads the disk, no fsync of ours waits for it. */
     if (config->no_appendfsync_on_rewrite && aof->rewrite.running && sync != LOG_SYNC_NO)
         sync = LOG_SYNC_NO;
-    log_writer_set_sync(aof->writer, sync, config->aof_timestamp_enabled);
+    /* A primary before 7.0 sends lifetimes, not deadlines: a replica keeps when it got them, for the replay. */
+    log_writer_set_sync(aof->writer, sync,
+                        config->aof_timestamp_enabled || server_is_replica(aof->server));
+}
+
+void aof_role_changed(struct server *server)
+{
+    if (server->aof != NULL) apply_policy(server->aof);
 }
 
 struct worker *aof_worker(struct aof *aof)

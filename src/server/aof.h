@@ -32,6 +32,7 @@ int64_t aof_load_slice(struct server *server);
 
 /* Hook of the directives: starts, stops, policy. False with *why where it cannot start. */
 bool aof_configure(struct server *server, const char **why);
+void aof_role_changed(struct server *server);
 bool aof_is_on(const struct server *server); /* the journal must stay active */
 /* On, but what a restart would load is not this data set yet: its first base is to be written. */
 bool aof_lacks_base(const struct server *server);

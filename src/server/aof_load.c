@@ -18,7 +18,7 @@
  *
  * A recovery (aof_recovery.h) executes units up to its moment, tail and all, and begins anew instead of restore.
  *
- * Replay never expires and never evicts. */
+ * Replay never expires and never evicts. Where a time line stands, it is what the commands behind it take for now. */
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -71,7 +71,10 @@ static bool run_command(void *context, int argc, const struct span *argv, char r
         load->in_transaction = command->run == cmd_multi;
     } else {
         struct parsed request = {.argv = argv, .argc = argc, .command = command};
+        int64_t now_ms = server->now_ms;
+        if (load->written_ms != 0) server->now_ms = load->written_ms;
         dispatch_call(applier, &request, CALL_REPLAY);
+        server->now_ms = now_ms;
     }
     if (!load->in_transaction) dispatch_commit(server);
     return true;
@@ -80,8 +83,10 @@ static bool run_command(void *context, int argc, const struct span *argv, char r
 static void see_line(void *context, struct span line, uint64_t end)
 {
     struct aof_load *load = context;
+    struct segment_parsed parsed;
 
-    recovery_see_line(&load->recovery, line, end);
+    if (segment_parse(line, &parsed) == SEGMENT_LINE_TIME) load->written_ms = parsed.unix_s * 1000;
+    if (is_recovery(load)) recovery_see_line(&load->recovery, line, end);
 }
 
 static bool wants(void *context, struct span name, uint64_t end)
@@ -115,10 +120,10 @@ static struct aof_replay *open_replay(struct aof_load *load, const char *path, u
 {
     int error;
     struct aof_replay_options options = {
-        .run = run_command, .context = load, .from = from, .upto = upto};
+        .run = run_command, .line = see_line, .context = load, .from = from, .upto = upto};
 
+    load->written_ms = 0;
     if (is_recovery(load)) {
-        options.line = see_line;
         options.wants = wants;
         recovery_begin_file(&load->recovery);
     }
@@ -460,7 +465,7 @@ static bool reload_file(struct aof_load *load, const char *name, uint64_t from)
     enum aof_replay_state state;
     int error;
     struct aof_replay_options options = {
-        .run = run_command, .context = load, .from = from, .upto = UINT64_MAX};
+        .run = run_command, .line = see_line, .context = load, .from = from, .upto = UINT64_MAX};
 
     aof_path(load->aof->server, name, path);
     load->in_transaction = false;

@@ -26,6 +26,7 @@ struct aof_load {
     int64_t started_ms, file_started_ms;
     bool in_transaction;
     struct recovery recovery;
+    int64_t written_ms; /* of the last time line in this file; 0: none */
     bool new_file;      /* the log goes on in a new incr file, which the manifest is to name */
     int new_file_error; /* -errno: it could not be made */
 };

@@ -7,10 +7,7 @@
 #include "server/dispatch.h"
 #include "server/network.h"
 
-enum {
-    BATCH_MAX = 32,
-    LAG = 32, /* requests between the two steps of a look-up's loading: what a line takes to come */
-};
+enum { BATCH_MAX = 32 };
 
 /* The command that was looked up last: mostly the next one has the same name. */
 struct known {
@@ -74,13 +71,6 @@ static void prepare(struct session *session, struct parsed *parsed, const struct
     }
 }
 
-/* The bucket has come meanwhile. */
-static void prefetch_entry(const struct session *session, const struct parsed *parsed)
-{
-    if (parsed->first.name.ptr != NULL)
-        store_prefetch(session->server->store, session->db, parsed->first.hash, 1);
-}
-
 static void protocol_error(struct session *session, const char *error)
 {
     log_verbose("Protocol error (%s) from client: id=%llu addr=%s", error,
@@ -96,7 +86,7 @@ static int execute(struct session *session, const struct batch *batch, int count
     struct server *server = session->server;
     int ran = 0;
 
-    server->lap_us = clock_monotonic_us();
+    server->lap_us = stopwatch_us(&server->stopwatch);
     while (ran < count) {
         const struct parsed *request = &batch->parsed[ran];
         if (request->argc > 0 && dispatch_request(session, request) == DISPATCH_POSTPONED) break;
@@ -137,7 +127,6 @@ size_t batch_consume(struct session *session, struct span bytes)
                 prepare(session, &batch->parsed[count], request, span_of(rest.ptr, consumed));
                 at += consumed;
                 batch->ends[count++] = at;
-                if (count > LAG) prefetch_entry(session, &batch->parsed[count - 1 - LAG]);
                 continue;
             }
             more = false;
@@ -145,8 +134,9 @@ size_t batch_consume(struct session *session, struct span bytes)
             break;
         }
         if (count == 0 && broken == NULL) break;
-        for (int i = count > LAG ? count - LAG : 0; i < count; i++)
-            prefetch_entry(session, &batch->parsed[i]);
+        for (int i = 0; i < count; i++)
+            if (batch->parsed[i].first.name.ptr != NULL)
+                store_prefetch(server->store, session->db, batch->parsed[i].first.hash, 1);
         if (session->out.ptr == NULL) network_take_buffer(server->network, &session->out);
         int ran = execute(session, batch, count);
         if (session->out.len == 0 &&

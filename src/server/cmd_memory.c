@@ -161,9 +161,16 @@ enum err cmd_memory_doctor(struct call *call)
 
 /* ---- the allocator ---------------------------------------------------------------------------- */
 
+static void purge_work(void *context)
+{
+    (void)context;
+    mem_purge();
+}
+
+/* Giving gigabytes back takes a while: not the engine's. */
 enum err cmd_memory_purge(struct call *call)
 {
-    mem_purge();
+    worker_submit(call_server(call)->reclaim_worker, purge_work, NULL, NULL);
     reply_ok(call->reply);
     return OK;
 }

@@ -267,9 +267,9 @@ static void info_as_replica(struct server *server, struct buf *out)
                    f.sync_total > 0 ? (long long)f.sync_left : -(long long)f.sync_read, percent,
                    (long long)f.sync_last_io_s);
         buf_printf(out,
-                   "master_sync_stage:%s\r\nmaster_sync_bytes_per_second:%lld\r\nmaster_sync_eta_"
-                   "ms:%lld\r\n",
-                   f.stage, (long long)f.bytes_per_s, (long long)f.eta_ms);
+                   "master_sync_stage:%s\r\nmaster_sync_stage_percent:%d\r\n"
+                   "master_sync_bytes_per_second:%lld\r\nmaster_sync_eta_ms:%lld\r\n",
+                   f.stage, f.percent, (long long)f.bytes_per_s, (long long)f.eta_ms);
     }
     if (!f.link_up)
         buf_printf(out, "master_link_down_since_seconds:%lld\r\n", (long long)f.down_since_s);

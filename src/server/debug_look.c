@@ -139,8 +139,20 @@ static enum err debug_htstats_key(struct call *call)
     const struct entry *entry;
 
     TRY(find_any(call, &entry));
-    return call_fail(call, "ERR The value stored at the specified key is not represented using an "
-                           "hash table");
+    const char *form = entry_encoding_name(entry);
+    bool pointed = entry_has_pointer(entry);
+    const struct value_ops *ops = pointed ? value_ops(entry_encoding(entry)) : NULL;
+    if (strcmp(form, "hashtable") != 0 && strcmp(form, "skiplist") != 0)
+        return call_fail(call,
+                         "ERR The value stored at the specified key is not represented using an "
+                         "hash table");
+    struct buf out = {0};
+    if (ops != NULL) describe_table(&out, ops->table(entry_pointer(entry)));
+    else /* a small one, which has that form to the outside only */
+        buf_printf(&out, "Hash table 0 stats (main hash table):\n table size: 0\n");
+    reply_verbatim(call->reply, "txt", buf_span(&out));
+    buf_release(&out);
+    return OK;
 }
 
 static enum err debug_structsize(struct call *call)

@@ -246,7 +246,7 @@ void dispatch_record(struct session *session, const struct parsed *request, int6
 
 void dispatch_begin_lap(struct server *server)
 {
-    if (server->lap_us != 0) server->lap_us = clock_monotonic_us();
+    if (server->lap_us != 0) server->lap_us = stopwatch_us(&server->stopwatch);
 }
 
 void dispatch_call(struct session *session, const struct parsed *request, unsigned call_flags)
@@ -257,7 +257,7 @@ void dispatch_call(struct session *session, const struct parsed *request, unsign
     const struct parsed *outer_request = server->current_request;
     struct call call;
     uint64_t dirty = store_dirty(server->store), errors = session->reply.errors;
-    int64_t from_us = server->lap_us != 0 ? server->lap_us : clock_monotonic_us();
+    int64_t from_us = server->lap_us != 0 ? server->lap_us : stopwatch_us(&server->stopwatch);
     int db = session->db;
 
     make_call(&call, session, request, call_flags);
@@ -267,7 +267,7 @@ void dispatch_call(struct session *session, const struct parsed *request, unsign
     server->current = outer;
     server->current_request = outer_request;
 
-    int64_t now_us = clock_monotonic_us(), took_us = now_us - from_us;
+    int64_t now_us = stopwatch_us(&server->stopwatch), took_us = now_us - from_us;
     if (server->lap_us != 0) server->lap_us = now_us;
     bool changed = store_dirty(server->store) > dirty; /* SAVE sets it back: no change */
     check(!changed || command->replicates != REPLICATES_NONE);

@@ -317,6 +317,7 @@ static void on_timer(void *context)
     int64_t now_ms = replication_mono_ms(server);
 
     replication->events.unix_minus_now = server->now_ms - now_ms;
+    link_tell_progress(replication->link);
     replica_timer(replication->replica, now_ms, &replication->actions);
     replication_run(replication, SPAN(""));
     if (now_ms - replication->last_timer_ms >= TIMER_US / 1000) {

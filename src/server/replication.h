@@ -108,7 +108,8 @@ void room_watch(struct server *server);               /* once per turn: whether 
 uint64_t room_slowed_ms(const struct server *server); /* how long they have waited in all */
 
 struct link *link_new(struct replication *replication);
-void link_free(struct link *link);
+/* How far the loader of a snapshot has come, for the figures. */
+void link_tell_progress(struct link *link);
 void link_resume(struct link *link); /* once per turn: takes what was left, reads on */
 /* The session that applies the stream, as the client that our primary is (flag M); NULL while the link is not up. */
 struct session *link_session(struct server *server);

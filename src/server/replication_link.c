@@ -98,15 +98,6 @@ static void disconnect(struct link *link)
     apply_reset(link->replication->apply);
 }
 
-void link_free(struct link *link)
-{
-    disconnect(link);
-    drop_image(link);
-    if (link->resolver != NULL) worker_free(link->resolver);
-    mem_free(link->read_buffer);
-    mem_free(link);
-}
-
 static int64_t now(const struct link *link)
 {
     return replication_mono_ms(link->replication->server);
@@ -403,6 +394,15 @@ static void on_file_room(void *context)
 
     link->full = false;
     watch_what_is_needed(link);
+}
+
+void link_tell_progress(struct link *link)
+{
+    struct loader_progress progress;
+
+    if (link->loader == NULL) return;
+    loader_progress(link->loader, &progress);
+    replica_load_progress(link->replication->replica, progress.bytes);
 }
 
 static void loader_settings(struct link *link, struct loader_options *options)

@@ -92,7 +92,10 @@ void server_update_policy(struct server *server)
 
     bool role_changed = policy->is_replica != is_replica;
     policy->is_replica = is_replica;
-    if (role_changed) life_set_oom_score(server); /* it may differ by role */
+    if (role_changed) {
+        life_set_oom_score(server); /* it may differ by role */
+        aof_role_changed(server);
+    }
     policy->expire_paused = server_writes_paused(server) || server->loading;
     policy->lazy_expire = config->lazyfree_lazy_expire;
     policy->lazy_server_del = config->lazyfree_lazy_server_del;
@@ -310,6 +313,7 @@ static void on_cron(void *context)
     server->cron_turns++;
     loop_arm(server->loop, &server->cron, 1000000 / (hz < 1 ? 1 : hz));
     if (server->cron_paused) return;
+    stopwatch_calibrate(&server->stopwatch);
     sample_rates(server);
     network_cron(server);
     persistence_cron(server);
@@ -371,6 +375,7 @@ struct server *server_new(struct config *config, struct command_registry *regist
     timer_init(&server->cron, on_cron, server);
     loop_before_wait(server->loop, before_wait, server);
     loop_after_wait(server->loop, after_wait, server);
+    stopwatch_init(&server->stopwatch);
     server_update_policy(server);
     replication_configure(server);
     server->startup_memory = mem_used();

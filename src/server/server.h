@@ -12,6 +12,7 @@
 
 #include "cmd/unit.h"
 #include "ds/histogram.h"
+#include "io/clock.h"
 #include "io/loop.h"
 #include "io/worker.h"
 #include "journal/journal.h"
@@ -149,8 +150,9 @@ struct server {
     int64_t now_ms;       /* wall clock of this turn */
     int64_t now_mono_us;  /* monotonic clock of this turn */
     int64_t turn_from_us; /* the end of the last wait; 0 before the first */
-    int64_t
-        lap_us; /* while a batch runs: where the next command's time begins, which is where the last one's ended */
+    struct stopwatch stopwatch;
+    /* By the stopwatch, while a batch runs: where the next command's time begins, which is where the last one's ended. */
+    int64_t lap_us;
     int64_t started_ms;
     char run_id[41];
     char *config_file;      /* absolute; NULL without one */

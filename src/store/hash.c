@@ -344,8 +344,20 @@ static bool hash_relocate(void *value, struct value_cursor *cursor, struct mem_m
     return string_table_relocate_part(&((struct hash *)value)->fields, &cursor->at, &how);
 }
 
-const struct value_ops hash_ops = {hash_free,   hash_memory, hash_copy,
-                                   hash_effort, hash_weight, hash_relocate};
+static const struct table *hash_table_of(const void *value)
+{
+    return ((const struct hash *)value)->fields.table;
+}
+
+const struct value_ops hash_ops = {
+    .free = hash_free,
+    .memory = hash_memory,
+    .copy = hash_copy,
+    .effort = hash_effort,
+    .weight = hash_weight,
+    .relocate = hash_relocate,
+    .table = hash_table_of,
+};
 
 static struct entry *hash_empty(struct span key, const struct value_settings *settings)
 {

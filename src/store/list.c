@@ -76,8 +76,14 @@ static bool value_relocate(void *it, struct value_cursor *cursor, struct mem_mov
     return cursor->at < list->items;
 }
 
-const struct value_ops quicklist_ops = {value_free,   value_memory, value_copy,
-                                        value_effort, value_weight, value_relocate};
+const struct value_ops quicklist_ops = {
+    .free = value_free,
+    .memory = value_memory,
+    .copy = value_copy,
+    .effort = value_effort,
+    .weight = value_weight,
+    .relocate = value_relocate,
+};
 
 struct list_value *list_value_new(const struct value_settings *settings)
 {

@@ -62,8 +62,20 @@ static bool table_value_relocate(void *value, struct value_cursor *cursor, struc
     return string_table_relocate_part(&((struct set_table *)value)->members, &cursor->at, &how);
 }
 
-const struct value_ops set_ops = {table_value_free,   table_value_memory, table_value_copy,
-                                  table_value_effort, table_value_weight, table_value_relocate};
+static const struct table *table_value_table(const void *value)
+{
+    return ((const struct set_table *)value)->members.table;
+}
+
+const struct value_ops set_ops = {
+    .free = table_value_free,
+    .memory = table_value_memory,
+    .copy = table_value_copy,
+    .effort = table_value_effort,
+    .weight = table_value_weight,
+    .relocate = table_value_relocate,
+    .table = table_value_table,
+};
 
 struct entry *set_new_table(struct span key, const struct value_settings *settings)
 {

@@ -33,8 +33,13 @@ static size_t blob_weight(const void *value)
 }
 
 /* It has pages of its own: nothing to be moved. */
-static const struct value_ops blob_ops = {mem_free,    blob_memory, blob_copy,
-                                          blob_effort, blob_weight, NULL};
+static const struct value_ops blob_ops = {
+    .free = mem_free,
+    .memory = blob_memory,
+    .copy = blob_copy,
+    .effort = blob_effort,
+    .weight = blob_weight,
+};
 
 static const struct value_ops *const rows[ENC_COUNT] = {
     [ENC_BLOB] = &blob_ops,     [ENC_QUICKLIST] = &quicklist_ops, [ENC_HASH_TABLE] = &hash_ops,

@@ -78,6 +78,8 @@ struct value_ops {
      * allocations, from the cursor on. False behind the last part. `value` itself stays where it is. NULL
      * where there is nothing to be moved. */
     bool (*relocate)(void *value, struct value_cursor *cursor, struct mem_mover *mover);
+    /* The table that it consists of, or has besides; NULL where it has none. For DEBUG HTSTATS-KEY. */
+    const struct table *(*table)(const void *value);
 };
 
 #define VALUE_EFFORT_LAZY      64

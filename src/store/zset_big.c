@@ -123,7 +123,20 @@ static bool relocate(void *value, struct value_cursor *cursor, struct mem_mover 
     return cursor->at < big->order.count;
 }
 
-const struct value_ops zset_ops = {free_big, memory, copy, effort, weight, relocate};
+static const struct table *member_table(const void *value)
+{
+    return ((const struct zset_big *)value)->members.table;
+}
+
+const struct value_ops zset_ops = {
+    .free = free_big,
+    .memory = memory,
+    .copy = copy,
+    .effort = effort,
+    .weight = weight,
+    .relocate = relocate,
+    .table = member_table,
+};
 
 /* ---- drafts ---------------------------------------------------------------------------------------- */
 

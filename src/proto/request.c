@@ -332,8 +332,8 @@ enum request_status request_parse(struct request *request, struct span bytes,
     check(request->scanned <= bytes.len);
 
     const char *p = bytes.ptr + request->scanned;
-    if (request->bulk_len < 0) {
-        int room = request->capacity - request->argc;
+    int room = request->capacity - request->argc;
+    if (request->bulk_len < 0 && room > 0) {
         p = take_plain(request, p, end, request->args_left < room ? request->args_left : room);
         request->scanned = (size_t)(p - bytes.ptr);
     }

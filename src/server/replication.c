@@ -81,6 +81,8 @@ struct replication *replication_new(struct server *server)
     return replication;
 }
 
+#define SYNC_DELAY_DEFAULT_S 5 /* repl-diskless-sync-delay */
+
 void replication_configure(struct server *server)
 {
     struct repl_config *to = &server->replication->config;
@@ -89,7 +91,10 @@ void replication_configure(struct server *server)
     to->timeout_ms = (int64_t)from->repl_timeout * 1000;
     to->ping_period_ms = (int64_t)from->repl_ping_replica_period * 1000;
     to->diskless = from->repl_diskless_sync;
-    to->diskless_delay_ms = (int64_t)from->repl_diskless_sync_delay * 1000;
+    /* Redis' default lets replicas arrive that share a fork. Here a later one shares the running snapshot, so the default
+     * waits for nobody; another number of seconds is waited for, as told. */
+    int64_t delay_s = from->repl_diskless_sync_delay;
+    to->diskless_delay_ms = delay_s == SYNC_DELAY_DEFAULT_S ? 0 : delay_s * 1000;
     to->diskless_max_replicas = (int)from->repl_diskless_sync_max_replicas;
     to->backlog_ttl_ms = (int64_t)from->repl_backlog_ttl * 1000;
     to->min_replicas_max_lag_ms = (int64_t)from->min_replicas_max_lag * 1000;

@@ -8,7 +8,7 @@
 
 #define ENGINE_SLICE_NS     100000 /* the shortest that the kernel takes */
 #define BACKGROUND_SLICE_NS 200000
-#define BACKGROUND_NICE     5
+#define BACKGROUND_NICE     10
 
 /* sched_setattr has no wrapper in the C library; the layout is the kernel's (sched_setattr(2)). */
 struct sched_attributes {

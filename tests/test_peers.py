@@ -446,3 +446,18 @@ def test_lifetimes_of_an_old_primary_are_counted_from_when_they_came(servers, fa
     replica.start()
     assert 900_000 < replica.call("PTTL", "k") < 998_000
     assert 900_000 < replica.call("PTTL", "s") < 998_000
+
+
+@pytest.mark.parametrize("command", [("SETRANGE", "k", 2 ** 62, "x"), ("SETBIT", "k", 2 ** 62, 1),
+                                     ("BITFIELD", "k", "SET", "u8", 2 ** 62, 1)])
+def test_a_string_longer_than_any_memory_ends_the_link(servers, fake, command):
+    def script(peer):
+        peer.full_sync(GOOD)
+        peer.send(pack("SELECT", 0) + pack(*command))
+        peer.until_closed()
+    replica = servers.pando()
+    primary = fake(script)
+    replica.replicate(primary)
+    wait_until(lambda: primary.attempts >= 2)
+    wait_until(lambda: holds_all(replica))
+    assert replica.logged(f"'{command[0].lower()}' failed here")

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static _Noreturn void out_of_memory(size_t size)
 {
@@ -356,4 +357,9 @@ void *mem_alloc_aligned(size_t alignment, size_t size)
     void *ptr = try_alloc_aligned(alignment, size);
     if (__builtin_expect(ptr == NULL, 0)) out_of_memory(size);
     return ptr;
+}
+
+uint64_t mem_of_machine(void)
+{
+    return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 }

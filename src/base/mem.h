@@ -80,4 +80,7 @@ static inline void mem_free_sized(void *ptr, size_t size)
 }
 #endif
 
+/* Bytes of memory that the machine has. */
+uint64_t mem_of_machine(void);
+
 #endif

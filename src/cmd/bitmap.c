@@ -10,12 +10,11 @@ enum err bitmap_arg_offset(struct call *call, int index, unsigned width, uint64_
 {
     struct span text = call->argv[index];
     bool in_fields = width > 0 && text.len > 0 && text.ptr[0] == '#';
-    bool obeys = call->flags & (CALL_FROM_PRIMARY | CALL_REPLAY);
     int64_t offset;
 
     if (in_fields) text = span_of(text.ptr + 1, text.len - 1);
     if (!num_parse_int64(text, &offset) || (in_fields && !num_mul_int64(offset, width, &offset)) ||
-        offset < 0 || (!obeys && (uint64_t)offset / 8 >= call->limits->bulk_bytes_max))
+        offset < 0 || (uint64_t)offset / 8 >= call_string_bytes_max(call))
         return call_fail(call, "ERR bit offset is not an integer or out of range");
     *out = (uint64_t)offset;
     return OK;

@@ -48,6 +48,8 @@ struct call {
 /* Settings that handlers below the server need; the server keeps them current. */
 struct limits {
     uint64_t bulk_bytes_max; /* proto-max-bulk-len */
+    uint64_t
+        obeyed_bytes_max; /* of a string that the log says was allowed elsewhere: the machine's memory */
     bool lazy_user_del, lazy_user_flush;
     bool compress;      /* rdbcompression: DUMP */
     bool skip_checksum; /* DEBUG SET-SKIP-CHECKSUM-VALIDATION */
@@ -56,6 +58,13 @@ struct limits {
     int databases;
     const struct command_registry *commands; /* NULL: the table as it is, nothing renamed */
 };
+
+/* How long a string may become. The primary and the log are obeyed, but not where no machine like this could. */
+static inline uint64_t call_string_bytes_max(const struct call *call)
+{
+    bool obeys = call->flags & (CALL_FROM_PRIMARY | CALL_REPLAY);
+    return obeys ? call->limits->obeyed_bytes_max : call->limits->bulk_bytes_max;
+}
 
 /* Fails with this text. A macro around the function, so that the compiler knows that it never is OK. */
 #define call_fail(call, ...) (call_set_error(call, __VA_ARGS__), ERR_TEXT)

@@ -200,13 +200,12 @@ static uint64_t apply_patch(void *context, char *bytes, size_t len)
     return 1;
 }
 
-/* Whether a string of offset + more bytes may be made. What the log says was allowed before. */
+/* Whether a string of offset + more bytes may be made. */
 static enum err check_length(const struct call *call, uint64_t offset, size_t more)
 {
     uint64_t len;
 
-    if (call->flags & (CALL_FROM_PRIMARY | CALL_REPLAY)) return OK;
-    if (__builtin_add_overflow(offset, more, &len) || len > call->limits->bulk_bytes_max)
+    if (__builtin_add_overflow(offset, more, &len) || len > call_string_bytes_max(call))
         return ERR_STRING_TOO_LONG;
     return OK;
 }

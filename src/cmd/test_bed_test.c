@@ -21,8 +21,9 @@ static void on_effect(void *context, int db, int argc, const struct span *argv)
 void test_bed_init(struct test_bed *bed)
 {
     static const struct hash_secret secret = {1, 2};
-    *bed =
-        (struct test_bed){.limits = {.bulk_bytes_max = 512 << 20, .databases = 16}, .version = 2};
+    *bed = (struct test_bed){
+        .limits = {.bulk_bytes_max = 512 << 20, .obeyed_bytes_max = 1ull << 32, .databases = 16},
+        .version = 2};
     bed->store = store_new(16, &secret, TEST_BED_NOW);
     store_observe(bed->store,
                   &(struct store_observer){.event = on_event, .effect = on_effect, .context = bed});

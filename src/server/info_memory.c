@@ -93,8 +93,7 @@ void info_memory_section(struct server *server, struct buf *out)
                100 * ratio(figures.used, figures.peak), figures.overhead, figures.startup,
                figures.dataset, 100 * ratio(figures.dataset, figures.net), allocator->allocated,
                allocator->active, allocator->resident);
-    human(out, "total_system_memory",
-          (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE));
+    human(out, "total_system_memory", mem_of_machine());
     buf_printf(out,
                "used_memory_lua:0\r\nused_memory_vm_eval:0\r\nused_memory_lua_human:0B\r\n"
                "used_memory_scripts_eval:0\r\nnumber_of_cached_scripts:0\r\n"

@@ -105,6 +105,7 @@ void server_update_policy(struct server *server)
     update_settings(config, store_settings(server->store));
     server->limits = (struct limits){
         .bulk_bytes_max = (uint64_t)config->proto_max_bulk_len,
+        .obeyed_bytes_max = mem_of_machine(),
         .lazy_user_del = config->lazyfree_lazy_user_del,
         .lazy_user_flush = config->lazyfree_lazy_user_flush,
         .compress = config->rdbcompression,

@@ -33,7 +33,7 @@ static void choose_text(struct model *model, struct text *text)
     if (kind % 2 == 0) {
         uint64_t raw = 0;
         for (unsigned i = 0; i < kind / 2 % 9; i++) raw = raw << 8 | byte(model);
-        text->len = num_format_int64(text->bytes, kind & 128 ? -(int64_t)raw : (int64_t)raw);
+        text->len = num_format_int64(text->bytes, (int64_t)(kind & 128 ? 0 - raw : raw));
         if (kind % 16 == 6) text->bytes[0] = '0'; /* no longer the strict form, or another number */
         return;
     }

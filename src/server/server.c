@@ -228,7 +228,8 @@ static int64_t expire_slice(struct server *server)
     int64_t next_ms = store_next_deadline(server->store);
     if (next_ms == INT64_MAX) return -1;
     if (next_ms > server->now_ms) {
-        int64_t delay_us = (next_ms - server->now_ms) * 1000;
+        int64_t delay_us;
+        if (__builtin_mul_overflow(next_ms - server->now_ms, 1000, &delay_us)) return -1;
         return delay_us < EXPIRE_POLL_US ? EXPIRE_POLL_US : delay_us;
     }
     int64_t from_us = clock_monotonic_us();

@@ -7,15 +7,19 @@
 
 #include <stdio.h>
 
+enum kind { DATA, NOTHING, SELECT, REPLCONF, MULTI, EXEC };
+
 struct apply {
     struct journal *journal;
     struct apply_executor executor;
     struct request_limits limits;
-    struct request request;
     size_t bytes_max;
     struct buf pending; /* from the unit's first byte on */
     size_t parsed;      /* of pending: whole commands of a MULTI that has no EXEC yet */
     bool in_multi;
+    struct request lot[APPLY_LOT]; /* the first one goes on where the last bytes ended */
+    enum kind kinds[APPLY_LOT];
+    size_t ends[APPLY_LOT]; /* offset behind each */
 };
 
 struct apply *apply_new(struct journal *journal, const struct apply_executor *executor,
@@ -26,21 +30,21 @@ struct apply *apply_new(struct journal *journal, const struct apply_executor *ex
     apply->executor = *executor;
     apply->bytes_max = bytes_max;
     apply->limits = (struct request_limits){.bulk_bytes_max = bytes_max, .authenticated = true};
-    request_init(&apply->request);
+    for (int i = 0; i < APPLY_LOT; i++) request_init(&apply->lot[i]);
     return apply;
 }
 
 void apply_free(struct apply *apply)
 {
     if (apply == NULL) return;
-    request_release(&apply->request);
+    for (int i = 0; i < APPLY_LOT; i++) request_release(&apply->lot[i]);
     buf_release(&apply->pending);
     mem_free(apply);
 }
 
 void apply_reset(struct apply *apply)
 {
-    request_reset(&apply->request);
+    request_reset(&apply->lot[0]);
     buf_clear(&apply->pending);
     apply->parsed = 0;
     apply->in_multi = false;
@@ -58,25 +62,51 @@ static bool fail(struct apply_result *result, const char *reason)
     return false;
 }
 
-/* Runs one command. SELECT, PING and REPLCONF are the stream's own and never reach the executor. */
-static bool run(struct apply *apply, int argc, const struct span *argv, struct apply_result *result)
+static enum kind kind_of(int argc, const struct span *argv)
+{
+    if (argc == 0) return NOTHING;
+    switch (argv[0].len) {
+    case 4: return span_is(argv[0], "ping") ? NOTHING : span_is(argv[0], "exec") ? EXEC : DATA;
+    case 5: return span_is(argv[0], "multi") ? MULTI : DATA;
+    case 6: return span_is(argv[0], "select") ? SELECT : DATA;
+    case 8: return span_is(argv[0], "replconf") ? REPLCONF : DATA;
+    default: return DATA;
+    }
+}
+
+/* The database that a SELECT names; -1 when there is no such. */
+static int selected(const struct apply *apply, int argc, const struct span *argv)
 {
     int64_t db;
+    if (argc != 2 || !num_parse_int64(argv[1], &db) || db < 0 || db > INT32_MAX ||
+        (apply->executor.databases != 0 && db >= apply->executor.databases))
+        return -1;
+    return (int)db;
+}
+
+static int stream_db(const struct apply *apply)
+{
+    const int db = journal_stream_db(apply->journal);
+    return db < 0 ? 0 : db;
+}
+
+/* Runs one command. SELECT, PING and REPLCONF are the stream's own and never reach the executor. */
+static bool run(struct apply *apply, enum kind kind, int place, int argc, const struct span *argv,
+                struct apply_result *result)
+{
     char reason[192] = "";
-    if (argc == 0 || span_is(argv[0], "ping")) return true;
-    if (span_is(argv[0], "select")) {
-        if (argc != 2 || !num_parse_int64(argv[1], &db) || db < 0 || db > INT32_MAX ||
-            (apply->executor.databases != 0 && db >= apply->executor.databases))
-            return fail(result, "SELECT of a database that is not there");
-        journal_set_db(apply->journal, (int)db);
+    if (kind == NOTHING) return true;
+    if (kind == SELECT) {
+        const int db = selected(apply, argc, argv);
+        if (db < 0) return fail(result, "SELECT of a database that is not there");
+        journal_set_db(apply->journal, db);
         return true;
     }
-    if (span_is(argv[0], "replconf")) {
+    if (kind == REPLCONF) {
         if (argc >= 2 && span_is(argv[1], "getack")) result->getack = true;
         return true;
     }
-    const int in = journal_stream_db(apply->journal);
-    if (apply->executor.run(apply->executor.context, in < 0 ? 0 : in, argc, argv, reason))
+    if (apply->executor.run(apply->executor.context, place, stream_db(apply), argc, argv, reason))
         return true;
     /* With its name, since the node stops following because of it. */
     result->failed = true;
@@ -85,7 +115,7 @@ static bool run(struct apply *apply, int argc, const struct span *argv, struct a
     return false;
 }
 
-/* Runs the commands of a unit that is whole. */
+/* Runs the commands of a unit that is whole and began in an earlier lot. */
 static bool run_unit(struct apply *apply, struct span unit, struct apply_result *result)
 {
     struct request request;
@@ -99,38 +129,80 @@ static bool run_unit(struct apply *apply, struct span unit, struct apply_result 
             well = fail(result, "a transaction changed while it was applied");
             break;
         }
-        well = run(apply, request.argc, request.argv, result);
+        well =
+            run(apply, kind_of(request.argc, request.argv), -1, request.argc, request.argv, result);
         at += consumed;
     }
     request_release(&request);
     return well;
 }
 
-/* One command of `consumed` bytes was parsed behind apply->parsed. Returns the length of the unit that it ends, 0 when the
- * unit goes on, SIZE_MAX on failure. */
-static size_t take_command(struct apply *apply, struct span unit, size_t consumed,
-                           struct apply_result *result)
+/* Parses what is whole behind `at`, a lot at most, and announces it. *error: why what follows is no
+ * command. */
+static int parse_lot(struct apply *apply, struct span all, size_t at, const char **error)
 {
-    const struct request *request = &apply->request;
-    const bool is_multi = request->argc > 0 && span_is(request->argv[0], "multi");
-    const bool is_exec = request->argc > 0 && span_is(request->argv[0], "exec");
-    if (request->is_inline) {
-        fail(result, "inline bytes in the stream");
-        return SIZE_MAX;
+    const struct apply_executor *executor = &apply->executor;
+    int count = 0, db = stream_db(apply);
+    while (count < APPLY_LOT && at < all.len) {
+        struct request *request = &apply->lot[count];
+        size_t consumed = 0, want = 0;
+        if (all.ptr[at] != '*') { /* no inline commands here: the place in the stream is lost */
+            *error = "inline bytes, which begin no command of the stream";
+            break;
+        }
+        if (request_parse(request, span_of(all.ptr + at, all.len - at), &apply->limits, &consumed,
+                          &want, error) != REQUEST_READY)
+            break;
+        if (request->is_inline) {
+            *error = "inline bytes in the stream";
+            break;
+        }
+        at += consumed;
+        const enum kind kind = kind_of(request->argc, request->argv);
+        if (kind == SELECT && selected(apply, request->argc, request->argv) >= 0)
+            db = selected(apply, request->argc, request->argv);
+        if (executor->announce != NULL)
+            executor->announce(executor->context, count, db, request->argc, request->argv);
+        apply->kinds[count] = kind;
+        apply->ends[count++] = at;
     }
-    if ((is_multi && apply->in_multi) || (is_exec && !apply->in_multi)) {
-        fail(result, is_multi ? "MULTI inside MULTI" : "EXEC without MULTI");
-        return SIZE_MAX;
+    return count;
+}
+
+/* Runs the whole units of a lot and puts their bytes into the log. Returns the offset behind them. */
+static size_t run_lot(struct apply *apply, struct span all, size_t done, int count,
+                      struct apply_result *result)
+{
+    int first = -1; /* place of the unit's first command; -1: in an earlier lot */
+    bool well = true;
+    for (int i = 0; i < count; i++) {
+        const enum kind kind = apply->kinds[i];
+        if (kind == MULTI && apply->in_multi) return fail(result, "MULTI inside MULTI"), done;
+        if (kind == EXEC && !apply->in_multi) return fail(result, "EXEC without MULTI"), done;
+        if (!apply->in_multi) first = i;
+        if (kind == MULTI) apply->in_multi = true;
+        apply->parsed = apply->ends[i] - done;
+        if (apply->in_multi && kind != EXEC) continue;
+        if (first < 0) well = run_unit(apply, span_of(all.ptr + done, apply->parsed), result);
+        for (int j = first; well && first >= 0 && j <= i; j++)
+            well = run(apply, apply->kinds[j], j, apply->lot[j].argc, apply->lot[j].argv, result);
+        if (!well) return done;
+        journal_append(apply->journal, all.ptr + done, apply->parsed);
+        done += apply->parsed;
+        apply->in_multi = false;
+        apply->parsed = 0;
+        result->units++;
     }
-    apply->parsed += consumed;
-    if (is_multi) apply->in_multi = true;
-    if (apply->in_multi && !is_exec) return 0;
-    const size_t len = apply->parsed;
-    const bool well = apply->in_multi ? run_unit(apply, span_of(unit.ptr, len), result)
-                                      : run(apply, request->argc, request->argv, result);
-    apply->in_multi = false;
-    apply->parsed = 0;
-    return well ? len : SIZE_MAX;
+    return done;
+}
+
+/* A command that is not whole yet was parsed in the place behind the lot: it goes on in the first. */
+static void carry_over(struct apply *apply, int count)
+{
+    if (count == 0 || count == APPLY_LOT) return;
+    const struct request begun = apply->lot[count];
+    apply->lot[count] = apply->lot[0];
+    apply->lot[0] = begun;
 }
 
 void apply_feed(struct apply *apply, struct span bytes, struct apply_result *result)
@@ -140,26 +212,14 @@ void apply_feed(struct apply *apply, struct span bytes, struct apply_result *res
     if (kept) buf_append_span(&apply->pending, bytes);
     const struct span all = kept ? buf_span(&apply->pending) : bytes;
     size_t done = 0; /* bytes of whole units: applied, and in the journal */
-    while (!result->failed) {
-        const struct span rest =
-            span_of(all.ptr + done + apply->parsed, all.len - done - apply->parsed);
-        size_t consumed = 0, want = 0;
+    for (int count = APPLY_LOT; count == APPLY_LOT && !result->failed;) {
         const char *error = NULL;
-        if (rest.len == 0) break;
-        if (rest.ptr[0] != '*') { /* no inline commands here: the place in the stream is lost */
-            fail(result, "inline bytes, which begin no command of the stream");
-            break;
-        }
-        const enum request_status status =
-            request_parse(&apply->request, rest, &apply->limits, &consumed, &want, &error);
-        if (status == REQUEST_BROKEN) fail(result, error);
-        if (status != REQUEST_READY) break;
-        const size_t unit =
-            take_command(apply, span_of(all.ptr + done, all.len - done), consumed, result);
-        if (unit == SIZE_MAX || unit == 0) continue;
-        journal_append(apply->journal, all.ptr + done, unit);
-        done += unit;
-        result->units++;
+        count = parse_lot(apply, all, done + apply->parsed, &error);
+        if (count > 0 && apply->executor.announced != NULL)
+            apply->executor.announced(apply->executor.context, count);
+        done = run_lot(apply, all, done, count, result);
+        if (error != NULL && !result->failed) fail(result, error);
+        carry_over(apply, count);
     }
     if (kept) buf_drop_front(&apply->pending, done);
     else buf_append(&apply->pending, all.ptr + done, all.len - done);

@@ -5,6 +5,9 @@
  * link that breaks in the middle of a transaction leaves nothing of it behind. After a unit its
  * bytes enter the journal verbatim, so the log's end is what was applied, and nothing else counts.
  *
+ * Commands are parsed in lots of APPLY_LOT and run when the lot is complete, so that what each of
+ * them needs from memory can be on its way before the first runs.
+ *
  * Memory: the part of a unit that is not whole yet is kept here; its maximum is bytes_max. Engine
  * thread only. */
 #ifndef PANDO_REPL_APPLY_H
@@ -16,11 +19,22 @@
 
 struct apply;
 
-/* What runs a command of the stream. MULTI and EXEC are passed too, around the commands of their
- * unit; SELECT, PING and REPLCONF are not: the database is `db`. An error is a command that a
- * replica must not skip: `reason` says why. */
+enum { APPLY_LOT = 32 };
+
+/* What runs the commands of the stream.
+ *
+ * `announce` names each command of the lot, in `db` as far as that is known now, by its place (0 to
+ * APPLY_LOT - 1); argv lasts until the lot has run. `announced` says that these are all, before the
+ * first of them runs. Both may be NULL.
+ *
+ * `run` gets the place again, or -1 for a command of a unit that began in an earlier lot. MULTI and
+ * EXEC are passed too, around the commands of their unit; SELECT, PING and REPLCONF are not: the
+ * database is `db`. An error is a command that a replica must not skip: `reason` says why. */
 struct apply_executor {
-    bool (*run)(void *context, int db, int argc, const struct span *argv, char reason[static 192]);
+    void (*announce)(void *context, int place, int db, int argc, const struct span *argv);
+    void (*announced)(void *context, int count);
+    bool (*run)(void *context, int place, int db, int argc, const struct span *argv,
+                char reason[static 192]);
     void *context;
     int databases; /* that there are; 0: any */
 };

@@ -9,10 +9,29 @@
 static struct journal *journal;
 static struct apply *apply;
 static struct buf ran;
+static const struct span *places[APPLY_LOT]; /* announced, and not run yet */
+static int not_announced;                    /* that had to run without */
 
-static bool run(void *context, int db, int argc, const struct span *argv, char reason[static 192])
+static void announce(void *context, int place, int db, int argc, const struct span *argv)
 {
     (void)context;
+    cr_assert(ge(int, db, 0));
+    cr_assert(ge(int, argc, 0));
+    cr_assert_lt(place, APPLY_LOT);
+    places[place] = argv;
+}
+
+static bool run(void *context, int place, int db, int argc, const struct span *argv,
+                char reason[static 192])
+{
+    (void)context;
+    if (place < 0) {
+        not_announced++;
+    } else {
+        cr_assert_lt(place, APPLY_LOT);
+        cr_assert(eq(ptr, (void *)places[place], (void *)argv), "as it was announced");
+        places[place] = NULL;
+    }
     buf_printf(&ran, "%d:", db);
     for (int i = 0; i < argc; i++) buf_printf(&ran, "%.*s ", (int)argv[i].len, argv[i].ptr);
     if (!span_is(argv[0], "bad")) return true;
@@ -22,11 +41,13 @@ static bool run(void *context, int db, int argc, const struct span *argv, char r
 
 static void start(void)
 {
-    const struct apply_executor executor = {run, NULL, 0};
+    const struct apply_executor executor = {.announce = announce, .run = run};
     journal = journal_new(&(struct journal_options){.backlog_bytes = 1 << 20});
     journal_activate(journal, false);
-    apply = apply_new(journal, &executor, 1000);
+    apply = apply_new(journal, &executor, 5000);
     ran = (struct buf){0};
+    memset(places, 0, sizeof(places));
+    not_announced = 0;
 }
 static void stop(void)
 {
@@ -103,6 +124,36 @@ Test(apply, after_a_promotion_the_stream_goes_on_in_its_database)
     RAN("2:SET a ");
 }
 
+Test(apply, long_transactions_and_long_batches_run_in_lots)
+{
+    struct buf stream = {0};
+    size_t commands = 0;
+    for (int inside = 0; inside < 3 * APPLY_LOT; inside += 5) {
+        buf_append_span(&stream, span_of_cstr(SET MULTI));
+        for (int i = 0; i < inside; i++) buf_append_span(&stream, span_of_cstr(SET));
+        buf_append_span(&stream, span_of_cstr(EXEC));
+        commands += (size_t)inside + 3;
+    }
+    for (size_t piece = stream.len; piece > 0; piece = piece * 2 / 3) {
+        struct apply_result result;
+        const uint64_t end = journal_end(journal);
+        not_announced = 0;
+        for (size_t at = 0; at < stream.len; at += piece) {
+            const size_t rest = stream.len - at;
+            apply_feed(apply, span_of(stream.ptr + at, rest < piece ? rest : piece), &result);
+            cr_assert(not(result.failed), "%s", result.reason);
+        }
+        cr_assert_eq(journal_end(journal), end + stream.len);
+        cr_assert_eq(apply_pending(apply), 0);
+        size_t spaces = 0;
+        for (size_t i = 0; i < ran.len; i++) spaces += ran.ptr[i] == ':';
+        cr_assert_eq(spaces, commands);
+        cr_assert(gt(int, not_announced, 0));
+        buf_clear(&ran);
+    }
+    buf_release(&stream);
+}
+
 Test(apply, what_cannot_be_run_stops_it_there_and_is_named)
 {
     const struct apply_result result = feed(SET "*1\r\n$3\r\nBAD\r\n" SET);
@@ -136,7 +187,7 @@ Test(apply, a_unit_has_a_greatest_length)
 {
     feed(MULTI);
     struct apply_result result = {0};
-    for (int i = 0; i < 100 && !result.failed; i++) result = feed(SET);
+    for (int i = 0; i < 300 && !result.failed; i++) result = feed(SET);
     cr_assert(result.failed);
     cr_assert(eq(str, (char *)result.reason, "a unit of the stream is too long"));
 }

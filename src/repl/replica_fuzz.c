@@ -28,10 +28,11 @@ struct world {
     bool image_open, loading;
 };
 
-static bool run(void *context, int db, int argc, const struct span *argv, char reason[static 192])
+static bool run(void *context, int place, int db, int argc, const struct span *argv,
+                char reason[static 192])
 {
     (void)context;
-    check(db >= 0 && argc > 0);
+    check(db >= 0 && argc > 0 && place < APPLY_LOT);
     /* Some commands cannot be applied. */
     if (argv[0].len % 7 != 6) return true;
     snprintf(reason, 192, "not today");
@@ -138,7 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct world world = {0};
-    const struct apply_executor executor = {run, &world, 0};
+    const struct apply_executor executor = {.run = run, .context = &world};
     if (size < 2) return 0;
     rig_init(&world.rig, 100);
     world.rig.config.password = data[0] & 0x80 ? "secret" : NULL;

@@ -7,8 +7,6 @@
 #include "server/dispatch.h"
 #include "server/network.h"
 
-enum { BATCH_MAX = 32 };
-
 /* The command that was looked up last: mostly the next one has the same name. */
 struct known {
     char name[16];
@@ -39,14 +37,14 @@ static void swap_requests(struct request *a, struct request *b)
     *b = c;
 }
 
-static const struct command *find(struct server *server, const struct request *request)
+static const struct command *find(struct server *server, int argc, const struct span *argv)
 {
     struct known *known = &server->batch->known;
-    struct span name = request->argc > 0 ? request->argv[0] : SPAN("");
+    struct span name = argc > 0 ? argv[0] : SPAN("");
 
     if (name.len == known->len && memcmp(name.ptr, known->name, name.len) == 0)
         return known->command;
-    const struct command *command = dispatch_find(server, request->argv, request->argc);
+    const struct command *command = dispatch_find(server, argv, argc);
     if (command == NULL || command->subcommand_count > 0 || command->container != NULL ||
         name.len > sizeof known->name)
         return command;
@@ -56,19 +54,35 @@ static const struct command *find(struct server *server, const struct request *r
     return command;
 }
 
-static void prepare(struct session *session, struct parsed *parsed, const struct request *request,
-                    struct span encoded)
+const struct parsed *batch_prepare(struct server *server, int place, int db, int argc,
+                                   const struct span *argv, struct span encoded)
 {
-    struct server *server = session->server;
-    const struct command *command = find(server, request);
+    struct parsed *parsed = &server->batch->parsed[place];
+    const struct command *command = find(server, argc, argv);
 
-    *parsed = (struct parsed){.argv = request->argv, .argc = request->argc, .command = command};
-    if (request->is_canonical) parsed->encoded = encoded;
-    if (command != NULL && command->first_key > 0 && command->first_key < request->argc &&
+    *parsed = (struct parsed){.argv = argv, .argc = argc, .command = command, .encoded = encoded};
+    if (command != NULL && command->first_key > 0 && command->first_key < argc &&
         !server->loading) {
-        parsed->first = store_key(server->store, request->argv[command->first_key]);
-        store_prefetch(server->store, session->db, parsed->first.hash, 0);
+        parsed->first = store_key(server->store, argv[command->first_key]);
+        store_prefetch(server->store, db, parsed->first.hash, 0);
     }
+    parsed->db = db;
+    return parsed;
+}
+
+const struct parsed *batch_prepared(const struct server *server, int place)
+{
+    return &server->batch->parsed[place];
+}
+
+void batch_gather(struct server *server, int count)
+{
+    const struct parsed *parsed = server->batch->parsed;
+
+    for (int i = 0; i < count; i++)
+        if (parsed[i].first.name.ptr != NULL)
+            store_prefetch(server->store, parsed[i].db, parsed[i].first.hash, 1);
+    server->lap_us = stopwatch_us(&server->stopwatch);
 }
 
 static void protocol_error(struct session *session, const char *error)
@@ -86,7 +100,6 @@ static int execute(struct session *session, const struct batch *batch, int count
     struct server *server = session->server;
     int ran = 0;
 
-    server->lap_us = stopwatch_us(&server->stopwatch);
     while (ran < count) {
         const struct parsed *request = &batch->parsed[ran];
         if (request->argc > 0 && dispatch_request(session, request) == DISPATCH_POSTPONED) break;
@@ -124,7 +137,8 @@ size_t batch_consume(struct session *session, struct span bytes)
             enum request_status status =
                 request_parse(request, rest, &limits, &consumed, &want, &broken);
             if (status == REQUEST_READY) {
-                prepare(session, &batch->parsed[count], request, span_of(rest.ptr, consumed));
+                batch_prepare(server, count, session->db, request->argc, request->argv,
+                              request->is_canonical ? span_of(rest.ptr, consumed) : SPAN(""));
                 at += consumed;
                 batch->ends[count++] = at;
                 continue;
@@ -134,9 +148,7 @@ size_t batch_consume(struct session *session, struct span bytes)
             break;
         }
         if (count == 0 && broken == NULL) break;
-        for (int i = 0; i < count; i++)
-            if (batch->parsed[i].first.name.ptr != NULL)
-                store_prefetch(server->store, session->db, batch->parsed[i].first.hash, 1);
+        batch_gather(server, count);
         if (session->out.ptr == NULL) network_take_buffer(server->network, &session->out);
         int ran = execute(session, batch, count);
         if (session->out.len == 0 &&

@@ -5,12 +5,15 @@
 
 #include "server/server.h"
 
+enum { BATCH_MAX = 32 };
+
 struct parsed { /* one request of a batch */
     const struct span *argv;
     int argc;
     const struct command *command; /* NULL: unknown */
     struct key first;    /* hashed key of argv[first_key]; name.ptr NULL where there is none */
     struct span encoded; /* the request's bytes when they are canonical RESP, else empty */
+    int db;              /* where its key was looked for ahead of time */
 };
 
 enum dispatch_result {
@@ -47,5 +50,13 @@ bool dispatch_is_secret(const struct parsed *request, int index);
  * session blocks or closes. */
 size_t batch_consume(struct session *session, struct span bytes);
 struct batch *batch_new(void);
+
+/* The two steps ahead of execution, also for the commands of the replication stream: finds the command of the request in
+ * a place (below BATCH_MAX) of the batch, hashes its first key and starts loading the key's bucket; then, once all are prepared,
+ * starts loading the entries, and a lap. What is prepared lasts as long as argv. */
+const struct parsed *batch_prepare(struct server *server, int place, int db, int argc,
+                                   const struct span *argv, struct span encoded);
+void batch_gather(struct server *server, int count);
+const struct parsed *batch_prepared(const struct server *server, int place);
 
 #endif

@@ -30,12 +30,29 @@ int64_t replication_mono_ms(const struct server *server)
 
 /* ---- the stream's commands -------------------------------------------------------------------- */
 
-static bool run_stream_command(void *context, int db, int argc, const struct span *argv,
+_Static_assert((int)APPLY_LOT <= (int)BATCH_MAX, "a lot of the stream is a batch");
+
+/* Between two lots of the stream no client's batch is under way: the batch's places serve both. */
+static void announce(void *context, int place, int db, int argc, const struct span *argv)
+{
+    batch_prepare(context, place, db, argc, argv, SPAN(""));
+}
+
+static void announced(void *context, int count)
+{
+    batch_gather(context, count);
+}
+
+static bool run_stream_command(void *context, int place, int db, int argc, const struct span *argv,
                                char reason[static 192])
 {
     struct server *server = context;
     struct session *applier = server->applier;
-    const struct command *command = dispatch_find(server, argv, argc);
+    struct parsed request = {.argv = argv, .argc = argc};
+
+    if (place >= 0) request = *batch_prepared(server, place);
+    else request.command = dispatch_find(server, argv, argc);
+    const struct command *command = request.command;
 
     if (command == NULL || command->run == NULL || !command_takes(command, argc)) {
         int len = argc > 0 && argv[0].len < 64 ? (int)argv[0].len : 0;
@@ -45,7 +62,6 @@ static bool run_stream_command(void *context, int db, int argc, const struct spa
     }
     if (command->run == cmd_multi || command->run == cmd_exec)
         return true; /* the unit is atomic here anyway */
-    struct parsed request = {.argv = argv, .argc = argc, .command = command};
     uint64_t errors = applier->reply.errors;
 
     applier->db = db;
@@ -64,8 +80,11 @@ static void on_timer(void *context);
 struct replication *replication_new(struct server *server)
 {
     struct replication *replication = mem_zalloc(sizeof *replication);
-    struct apply_executor executor = {
-        .run = run_stream_command, .context = server, .databases = store_databases(server->store)};
+    struct apply_executor executor = {.announce = announce,
+                                      .announced = announced,
+                                      .run = run_stream_command,
+                                      .context = server,
+                                      .databases = store_databases(server->store)};
 
     replication->server = server;
     repl_config_defaults(&replication->config);

@@ -602,6 +602,7 @@ static void apply_bytes(struct link *link, struct span bytes)
 
     policy->keep_expired = true;
     apply_feed(replication->apply, bytes, &result);
+    server->lap_us = 0;
     policy->keep_expired = false;
     journal_publish(server->journal);
     replica_applied(replication->replica, journal_end(server->journal), result.getack, now(link),

@@ -99,10 +99,11 @@ void node_expire(struct node *node)
 
 /* ---- applying the stream ------------------------------------------------------------------------ */
 
-bool node_run_applied(void *context, int db, int argc, const struct span *argv,
+bool node_run_applied(void *context, int place, int db, int argc, const struct span *argv,
                       char reason[static 192])
 {
     struct node *node = context;
+    (void)place;
     return execute(node->store, db, argc, argv, reason);
 }
 

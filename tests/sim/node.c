@@ -65,7 +65,7 @@ void node_start(struct node *node)
 {
     struct sim *sim = node->sim;
     const struct hash_secret secret = {sim->seed, (uint64_t)node->index};
-    const struct apply_executor executor = {node_run_applied, node, 0};
+    const struct apply_executor executor = {.run = node_run_applied, .context = node};
     const struct store_observer observer = {.effect = node_on_effect, .context = node};
     node->up = true;
     node->touched++;

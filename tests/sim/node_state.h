@@ -106,7 +106,7 @@ void node_on_effect(void *context, int db, int argc, const struct span *argv);
 void node_begin_unit(struct node *node);
 void node_end_unit(struct node *node);
 void node_expire(struct node *node);
-bool node_run_applied(void *context, int db, int argc, const struct span *argv,
+bool node_run_applied(void *context, int place, int db, int argc, const struct span *argv,
                       char reason[static 192]);
 void node_apply(struct node *node, struct span bytes);
 

@@ -453,8 +453,8 @@ void log_writer_begin(struct log_writer *writer, const struct log_writer_change 
 
 void log_writer_change_id(struct log_writer *writer, const struct log_writer_change *change)
 {
-    check(writer->pin != NULL);
-    add_step(writer, STEP_ID, change);
+    if (writer->pin != NULL) add_step(writer, STEP_ID, change);
+    else if (change->done != NULL) change->done(change->context, 0);
 }
 
 void log_writer_continue(struct log_writer *writer)

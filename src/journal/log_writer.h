@@ -54,7 +54,7 @@ struct log_writer_change {
 };
 void log_writer_begin(struct log_writer *writer, const struct log_writer_change *change);
 /* The id changes at the journal's end. Durable when done(0) comes, and before anything behind it is written: tried again
- * like a write, unless the sync failed. */
+ * like a write, unless the sync failed. Before the first log_writer_begin nothing needs saying: its head will. */
 void log_writer_change_id(struct log_writer *writer, const struct log_writer_change *change);
 /* The files go on where segments_continue left them: at the journal's end. */
 void log_writer_continue(struct log_writer *writer);

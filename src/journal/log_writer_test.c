@@ -189,6 +189,24 @@ Test(log_writer, without_a_first_file_nothing_is_written_until_one_stands)
     close_all(false);
 }
 
+Test(log_writer, before_any_file_an_id_needs_no_line)
+{
+    open_all(false);
+    struct log_writer_change to = change("");
+    to.id[0] = 'e';
+    last_error = -1;
+    log_writer_change_id(writer, &to);
+    cr_assert_eq(last_error, 0);
+    append(50, 'a');
+    log_writer_run(writer, 0);
+    begin("a.1");
+    append(30, 'b');
+    log_writer_run(writer, 0);
+    cr_assert_eq(segments_first(segments), 50);
+    cr_assert_eq(segments_written(segments), 80);
+    close_all(false);
+}
+
 Test(log_writer, timestamps_stand_once_a_second)
 {
     struct segments_found found;

@@ -251,6 +251,10 @@ static bool start(struct aof *aof, const char **why)
     server_update_policy(server);
     aof_make_writer(aof);
     aof->state = AOF_WAITS;
+    if (server->in_exec > 0) { /* as in aof_rewrite */
+        aof->rewrite_scheduled = true;
+        return true;
+    }
     if (aof_start_rewrite(aof)) return true;
     stop(aof);
     return false;

@@ -334,7 +334,9 @@ enum aof_rewrite aof_rewrite(struct server *server)
     struct aof *aof = server->aof;
 
     if (aof->rewrite.running) return AOF_REWRITE_RUNNING;
-    if (persistence_saving(server)) {
+    /* Inside a transaction data are ahead of the log, which has none of it yet: a base of now would hold its first half, and
+     * the file behind it the whole. */
+    if (persistence_saving(server) || server->in_exec > 0) {
         aof->rewrite_scheduled = true;
         return AOF_REWRITE_SCHEDULED;
     }

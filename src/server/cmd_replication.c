@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "server/blocking.h"
 #include "server/config.h"
+#include "server/dispatch.h"
 #include "server/replication.h"
 
 #include <stdio.h>
@@ -124,6 +125,8 @@ enum err cmd_replicaof(struct call *call)
     if (call->argv[1].len >= sizeof host) return call_fail(call, "ERR Invalid master host");
     memcpy(host, call->argv[1].ptr, call->argv[1].len);
     host[call->argv[1].len] = '\0';
+    dispatch_commit(
+        server); /* inside EXEC: what it wrote so far is this node's own history, and the log tells */
     if (!role_follow(replication->role, host, (int)port, now_ms(call), &replication->actions)) {
         reply_status(call->reply, "OK Already connected to specified master");
         return OK;

@@ -528,6 +528,12 @@ enum err cmd_bgsave(struct call *call)
     const char *error;
 
     if (call->argc > 2 || (call->argc == 2 && !schedule)) return ERR_SYNTAX;
+    /* A snapshot stands at an offset of the log, which has nothing of a transaction before its end. */
+    if (server->in_exec > 0 && !persistence_saving(server)) {
+        server->persistence->save_scheduled = true;
+        reply_status(call->reply, "Background saving scheduled");
+        return OK;
+    }
     if (!persistence_background_save(server, &error)) return call_fail(call, "%s", error);
     reply_status(call->reply, "Background saving started");
     return OK;

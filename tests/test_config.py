@@ -6,7 +6,7 @@ import pytest
 
 from harness.servers import ORACLE, PANDO, ROOT
 
-OWN = {"repl-log-memory-max", "repl-log-disk-max", "repl-slow-writers", "repl-backlog-seconds", "replica-refuse-emptied-primary"}  # directives that Redis 7.0.15 does not have
+OWN = {"io-threads-auto", "repl-log-memory-max", "repl-log-disk-max", "repl-slow-writers", "repl-backlog-seconds", "replica-refuse-emptied-primary"}  # directives that Redis 7.0.15 does not have
 
 
 def refusal(binary, folder, *arguments, text=""):

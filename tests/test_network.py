@@ -126,6 +126,7 @@ def test_protected_mode_refuses_other_hosts_with_a_text_that_says_what_to_do(ser
 
 def test_more_clients_than_allowed_are_told_and_closed(servers):
     server = servers.pando(maxclients="5")
+    wait_until(lambda: server.stat("connected_clients") == 1)  # who asked whether it is up has gone
     kept = [server.connect() for _ in range(4)] + [server.control]
     for c in kept:
         assert c.call("PING") == b"PONG"

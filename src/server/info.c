@@ -8,6 +8,7 @@
 #include "server/defrag.h"
 #include "server/eviction.h"
 #include "server/info_inside.h"
+#include "server/io_threads.h"
 #include "server/latency.h"
 #include "server/life.h"
 #include "server/persistence.h"
@@ -23,6 +24,7 @@ static void server_section(struct server *server, struct buf *out)
 {
     struct utsname system;
     int64_t uptime_s = (server->now_ms - server->started_ms) / 1000;
+    struct io_threads_figures io = io_threads_figures(server);
     const char *supervised = life_supervised_name(server->config);
 
     uname(&system);
@@ -37,7 +39,7 @@ static void server_section(struct server *server, struct buf *out)
         "seconds:%lld\r\n"
         "uptime_in_days:%lld\r\nhz:%d\r\nconfigured_hz:%d\r\nlru_clock:%lld\r\nexecutable:%"
         "s\r\nconfig_file:%s\r\n"
-        "io_threads_active:0\r\npando_version:%s\r\n",
+        "io_threads_active:%d\r\nio_threads:%d\r\npando_version:%s\r\n",
         REDIS_VERSION,
         (unsigned long long)crc64(0, PANDO_VERSION __VERSION__,
                                   sizeof PANDO_VERSION __VERSION__ - 1),
@@ -51,7 +53,7 @@ static void server_section(struct server *server, struct buf *out)
         (long long)clock_wall_us(), (long long)uptime_s, (long long)(uptime_s / 86400),
         (int)server->config->hz, (int)server->config->hz,
         (long long)(server->now_ms / 1000 & 0xffffff), server->executable, server->config->file,
-        PANDO_VERSION);
+        io.active, io.threads, PANDO_VERSION);
     if (shutdown_ms_left(server) >= 0)
         buf_printf(out, "shutdown_in_milliseconds:%lld\r\n", (long long)shutdown_ms_left(server));
 }
@@ -140,6 +142,7 @@ static double mean(const struct rate *rate)
 static void stats_section(struct server *server, struct buf *out)
 {
     const struct server_stats *s = &server->stats;
+    struct io_threads_figures io = io_threads_figures(server);
     const struct store_stats *store = store_stats(server->store);
     const struct primary_stats *primary = primary_stats(server->replication->primary);
     int64_t exceeded_ms, exceeded_now_ms;
@@ -191,12 +194,13 @@ static void stats_section(struct server *server, struct buf *out)
         "unexpected_error_replies:%llu\r\ntotal_error_replies:%llu\r\ndump_payload_sanitizations:%"
         "llu\r\n"
         "total_reads_processed:%llu\r\ntotal_writes_processed:%llu\r\nio_threaded_reads_processed:"
-        "0\r\n"
-        "io_threaded_writes_processed:0\r\nreply_buffer_shrinks:0\r\nreply_buffer_expands:0\r\n"
+        "%llu\r\n"
+        "io_threaded_writes_processed:%llu\r\nreply_buffer_shrinks:0\r\nreply_buffer_expands:0\r\n"
         "engine_longest_turn_us:%lld\r\n",
         (unsigned long long)s->unexpected_error_replies, (unsigned long long)s->error_replies,
         (unsigned long long)s->dump_payload_sanitizations, (unsigned long long)s->reads_processed,
-        (unsigned long long)s->writes_processed, (long long)s->longest_turn_us);
+        (unsigned long long)s->writes_processed, (unsigned long long)io.reads,
+        (unsigned long long)io.writes, (long long)s->longest_turn_us);
 }
 
 static double seconds(const struct timeval *time)

@@ -14,12 +14,14 @@
 #include "server/dispatch.h"
 #include "server/eviction.h"
 #include "server/folder.h"
+#include "server/io_threads.h"
 #include "server/latency.h"
 #include "server/life.h"
 #include "server/network.h"
 #include "server/persistence.h"
 #include "server/pubsub.h"
 #include "server/replication.h"
+#include "server/session_io.h"
 #include "server/shutdown.h"
 #include "server/slowlog.h"
 #include "server/transactions.h"
@@ -133,6 +135,7 @@ void server_reset_stats(struct server *server)
     latency_reset_errors(server);
     persistence_reset_figures(server);
     defrag_reset_figures(server);
+    io_threads_reset_figures(server);
     server->exceeded = (struct exceeded){.since_us = server->exceeded.since_us};
     struct slowdown *slowdown = &server->replication->slowdown;
     slowdown->commands = slowdown->times = slowdown->total_us = 0;
@@ -212,6 +215,7 @@ static void measure_turn(struct server *server)
     if (server->turn_from_us == 0) return;
     int64_t took_us = clock_monotonic_us() - server->turn_from_us;
     if (took_us > server->stats.longest_turn_us) server->stats.longest_turn_us = took_us;
+    io_threads_turn(server, took_us);
 }
 
 static int64_t sooner(int64_t a_us, int64_t b_us)
@@ -248,6 +252,7 @@ static int64_t before_wait(void *context)
     struct server *server = context;
     int64_t wait_us = -1;
 
+    session_read_all(server);
     wait_us = sooner(wait_us, expire_slice(server));
     wait_us = sooner(wait_us, eviction_slice(server));
     wait_us = sooner(wait_us, defrag_slice(server));
@@ -345,6 +350,7 @@ struct server *server_new(struct config *config, struct command_registry *regist
     server->store = store_new((int)config->databases, &secret, server->now_ms);
     server->network = network_new(server);
     server->batch = batch_new();
+    server->io_threads = io_threads_new(server);
     server->command_stats = mem_zalloc((size_t)command_id_count * sizeof *server->command_stats);
     server->pubsub = pubsub_new(&secret);
     server->watches = watches_new(&secret);

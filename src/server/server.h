@@ -115,6 +115,8 @@ struct server {
     size_t clients_memory; /* kept while maxmemory-clients is set: client_eviction.c */
     uint64_t next_session_id;
     struct session *with_output, *closed;
+    struct session *to_read, *last_to_read; /* ready, to be read from together: io_threads.h */
+    struct io_threads *io_threads;
     struct session *gated; /* with replies that wait for the log's files; through gate_next */
     struct session *unblocked, *last_unblocked; /* through ready_next, in order of arrival */
     struct blocked_list {                       /* through block_next/prev, in order of arrival */

@@ -47,6 +47,7 @@ enum session_flag {
     SESSION_READY_QUEUED = 1 << 16, /* stands in server->unblocked: has input to go on with */
     SESSION_LOCAL_PEER = 1 << 17,   /* loopback or Unix socket */
     SESSION_GATED = 1 << 18,        /* stands in server->gated */
+    SESSION_READ_QUEUED = 1 << 19,  /* stands in server->to_read */
 };
 
 /* Why a session's execution stands still. blocking.h and blocked_keys.h end it. */
@@ -99,6 +100,7 @@ struct session {
     uint64_t write_offset;      /* journal end after this session's last write: WAIT */
     struct session *queue_next; /* of the with_output or closed list */
     struct session *ready_next; /* of the unblocked list */
+    struct session *read_next;  /* of the to_read list */
 };
 
 struct session *session_new(struct server *server, int fd, unsigned flags);

@@ -39,6 +39,9 @@ DEFAULTS = {
     "loglevel": "notice",
 }
 
+# More of them for every pando, for runs of all tests under another setting: "io-threads 4, io-threads-auto no".
+PANDO_DEFAULTS = dict(line.split(None, 1) for line in os.environ.get("PANDO_TEST_DIRECTIVES", "").split(",") if line)
+
 
 def is_oracle(binary):
     return os.path.realpath(binary) == os.path.realpath(ORACLE)
@@ -111,6 +114,8 @@ class Server:
         self.arguments = list(arguments)
         self.prefix = []  # a command that executes the server
         self.directives = dict(DEFAULTS, port=str(self.port), dir=str(self.folder))
+        if not is_oracle(binary):
+            self.directives.update(PANDO_DEFAULTS)
         self.directives.update({k.replace("_", "-"): v for k, v in directives.items()})
         self.config_file = self.folder / f"{name}-{self.port}.conf"
         self.log_file = self.folder / f"{name}-{self.port}.log"

@@ -23,6 +23,11 @@ struct post {
     void *context;
 };
 
+struct watches {
+    struct watch **at;
+    int count, cap;
+};
+
 /* The events that one wait returned. Turns can nest, so batches form a stack; a removed watch is
  * wiped from all of them. */
 struct batch {
@@ -38,8 +43,8 @@ struct loop {
     bool sparse_kernel; /* the last epoll_ctl found no memory */
     bool old_kernel;    /* no epoll_pwait2: waits are rounded up to milliseconds */
 
-    struct watch **lazy; /* watches whose interest may differ from what the kernel knows */
-    int lazy_count, lazy_cap;
+    struct watches lazy;  /* whose interest may differ from what the kernel knows */
+    struct watches again; /* that are ready in the next turn */
 
     struct timer **heap; /* binary heap by at_us */
     int heap_count, heap_cap;
@@ -78,7 +83,8 @@ void loop_free(struct loop *loop)
     close(loop->wake_fd);
     close(loop->epoll_fd);
     pthread_mutex_destroy(&loop->lock);
-    mem_free(loop->lazy);
+    mem_free(loop->lazy.at);
+    mem_free(loop->again.at);
     mem_free(loop->heap);
     mem_free(loop->posts);
     mem_free(loop);
@@ -86,16 +92,21 @@ void loop_free(struct loop *loop)
 
 /* ---- descriptors ----------------------------------------------------------------------------- */
 
+static int32_t list(struct watches *watches, struct watch *watch)
+{
+    if (watches->count == watches->cap) {
+        watches->cap = watches->cap == 0 ? 64 : watches->cap * 2;
+        watches->at = mem_realloc(watches->at, (size_t)watches->cap * sizeof *watches->at);
+    }
+    watches->at[watches->count] = watch;
+    return watches->count++;
+}
+
 static void note(struct loop *loop, struct watch *watch)
 {
     if (watch->lazy || watch->wants == watch->known) return;
-    if (loop->lazy_count == loop->lazy_cap) {
-        loop->lazy_cap = loop->lazy_cap == 0 ? 64 : loop->lazy_cap * 2;
-        loop->lazy = mem_realloc(loop->lazy, (size_t)loop->lazy_cap * sizeof *loop->lazy);
-    }
     watch->lazy = true;
-    watch->lazy_index = loop->lazy_count;
-    loop->lazy[loop->lazy_count++] = watch;
+    watch->lazy_index = list(&loop->lazy, watch);
 }
 
 static void forget_note(struct loop *loop, struct watch *watch)
@@ -103,11 +114,30 @@ static void forget_note(struct loop *loop, struct watch *watch)
     struct watch *last;
 
     if (!watch->lazy) return;
-    check(loop->lazy[watch->lazy_index] == watch);
-    last = loop->lazy[--loop->lazy_count];
-    loop->lazy[watch->lazy_index] = last;
+    check(loop->lazy.at[watch->lazy_index] == watch);
+    last = loop->lazy.at[--loop->lazy.count];
+    loop->lazy.at[watch->lazy_index] = last;
     last->lazy_index = watch->lazy_index;
     watch->lazy = false;
+}
+
+void loop_again(struct loop *loop, struct watch *watch)
+{
+    if (watch->again || !watch->active) return;
+    watch->again = true;
+    watch->again_index = list(&loop->again, watch);
+}
+
+static void forget_again(struct loop *loop, struct watch *watch)
+{
+    struct watch *last;
+
+    if (!watch->again) return;
+    check(loop->again.at[watch->again_index] == watch);
+    last = loop->again.at[--loop->again.count];
+    loop->again.at[watch->again_index] = last;
+    last->again_index = watch->again_index;
+    watch->again = false;
 }
 
 void loop_add(struct loop *loop, struct watch *watch)
@@ -115,7 +145,7 @@ void loop_add(struct loop *loop, struct watch *watch)
     check(!watch->active && watch->fd >= 0);
     watch->active = true;
     watch->known = 0;
-    watch->lazy = false;
+    watch->lazy = watch->again = false;
     note(loop, watch);
 }
 
@@ -130,6 +160,7 @@ void loop_remove(struct loop *loop, struct watch *watch)
 {
     if (!watch->active) return;
     forget_note(loop, watch);
+    forget_again(loop, watch);
     if (watch->known != 0) check(epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL) == 0);
     watch->known = 0;
     watch->active = false;
@@ -147,6 +178,7 @@ static bool tell(struct loop *loop, struct watch *watch)
     if (watch->wants == watch->known) return true;
     if (watch->wants & LOOP_READ) event.events |= EPOLLIN;
     if (watch->wants & LOOP_WRITE) event.events |= EPOLLOUT;
+    if (watch->edge && watch->wants == LOOP_READ) event.events |= EPOLLET | EPOLLRDHUP;
     if (watch->known == 0) operation = EPOLL_CTL_ADD;
     /* Out of the set rather than no interest: errors and hang-ups are reported even then. */
     if (watch->wants == 0) operation = EPOLL_CTL_DEL;
@@ -162,24 +194,24 @@ static void tell_all(struct loop *loop)
 {
     int kept = 0;
 
-    for (int i = 0; i < loop->lazy_count; i++) {
-        struct watch *watch = loop->lazy[i];
+    for (int i = 0; i < loop->lazy.count; i++) {
+        struct watch *watch = loop->lazy.at[i];
         if (tell(loop, watch)) {
             watch->lazy = false;
             continue;
         }
         watch->lazy_index = kept;
-        loop->lazy[kept++] = watch;
+        loop->lazy.at[kept++] = watch;
     }
     if (kept > 0 && !loop->sparse_kernel)
         log_warning("The kernel refuses to watch %d more descriptors (memory or "
                     "fs.epoll.max_user_watches); trying again every 100 ms",
                     kept);
     loop->sparse_kernel = kept > 0;
-    loop->lazy_count = kept;
+    loop->lazy.count = kept;
 }
 
-static void dispatch(struct batch *batch)
+static void dispatch(struct loop *loop, struct batch *batch)
 {
     while (batch->next < batch->count) {
         struct epoll_event *event = &batch->events[batch->next++];
@@ -191,7 +223,22 @@ static void dispatch(struct batch *batch)
         if (event->events & EPOLLIN) events |= LOOP_READ;
         if (event->events & EPOLLOUT) events |= LOOP_WRITE;
         events &= watch->wants;
-        if (events != 0) watch->ready(watch->context, events);
+        if (events == 0) continue;
+        if (watch->edge && event->events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP))
+            loop_again(loop, watch); /* for the end, behind the last bytes */
+        watch->ready(watch->context, events);
+    }
+}
+
+/* Those of which the last turn left something. From the back, since whoever is listed anew meanwhile stands there, and has
+ * its turn in the next one. */
+static void dispatch_again(struct loop *loop, int count)
+{
+    for (int i = count - 1; i >= 0; i--) {
+        if (i >= loop->again.count) continue; /* some were removed */
+        struct watch *watch = loop->again.at[i];
+        forget_again(loop, watch);
+        if (watch->wants & LOOP_READ) watch->ready(watch->context, LOOP_READ);
     }
 }
 
@@ -369,11 +416,13 @@ static int wait_events(struct loop *loop, struct epoll_event *events, int64_t wa
 void loop_turn(struct loop *loop, int64_t wait_us)
 {
     struct batch batch;
+    int again;
 
     if (loop->before != NULL) wait_us = sooner(wait_us, loop->before(loop->before_context));
     tell_all(loop);
-    if (loop->lazy_count > 0) wait_us = sooner(wait_us, RETRY_DELAY_US);
-    if (loop->post_count > 0 || loop->stop) wait_us = 0;
+    if (loop->lazy.count > 0) wait_us = sooner(wait_us, RETRY_DELAY_US);
+    if (loop->post_count > 0 || loop->again.count > 0 || loop->stop) wait_us = 0;
+    again = loop->again.count;
     if (wait_us != 0 && loop->heap_count > 0) {
         int64_t left = loop->heap[0]->at_us - clock_monotonic_us();
         wait_us = sooner(wait_us, left > 0 ? left : 0);
@@ -384,7 +433,8 @@ void loop_turn(struct loop *loop, int64_t wait_us)
     loop->batch = &batch;
     if (loop->after != NULL) loop->after(loop->after_context);
     loop_run_posted(loop);
-    dispatch(&batch);
+    dispatch_again(loop, again);
+    dispatch(loop, &batch);
     loop->batch = batch.outer;
     fire_due(loop);
 }

@@ -1,4 +1,4 @@
-/* The event loop: descriptors (epoll, level-triggered), timers, and work posted from other threads.
+/* The event loop: descriptors (epoll), timers, and work posted from other threads.
  *
  * One loop, one thread (the engine). A turn is: the before-wait hook, one wait, the after-wait
  * hook, posted calls, ready descriptors, due timers. Callbacks may add and remove anything,
@@ -8,7 +8,13 @@
  *
  * Interest is lazy: loop_add and loop_want only note what is wanted, and the difference to what the
  * kernel knows is told once, before the wait. A connection that wants WRITE and gets rid of its
- * bytes in the same turn costs no system call. */
+ * bytes in the same turn costs no system call.
+ *
+ * Watches are level-triggered: what is ready is reported in each turn. The kernel looks at each
+ * descriptor that it has reported once more for that, which for a socket costs a tenth of reading
+ * from it. A watch with `edge` spares that as long as it wants READ alone: what has come is reported
+ * once, and the owner, who does not read all of it, says so by loop_again. After the peer has hung
+ * up the loop says so itself, so whoever reads the last bytes need not look whether the end is behind. */
 #ifndef PANDO_IO_LOOP_H
 #define PANDO_IO_LOOP_H
 
@@ -19,7 +25,7 @@ struct loop;
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 
-/* Embedded by its owner; the first four members are the owner's (change `wants` by loop_want), the
+/* Embedded by its owner; the first five members are the owner's (change `wants` by loop_want), the
  * others the loop's. Zero-initialise. Errors and hang-ups of the descriptor are reported as both
  * READ and WRITE, as far as wanted: the system call then tells which it is. While nothing is wanted
  * nothing is reported. */
@@ -28,10 +34,13 @@ struct watch {
     unsigned wants; /* LOOP_READ | LOOP_WRITE; 0 is allowed */
     void (*ready)(void *context, unsigned events);
     void *context;
+    bool edge;          /* the owner's too: READ is reported once */
     bool active;        /* added and not removed */
+    bool lazy, again;   /* whether it has the places below */
     unsigned known;     /* what the kernel knows; 0: not in its set */
-    int32_t lazy_index; /* place among those whose interest is to be told; meaningful when lazy */
-    bool lazy;
+    int32_t lazy_index; /* place among those whose interest is to be told */
+    int32_t
+        again_index; /* place among those that are ready in the next turn whatever the kernel says */
 };
 
 struct loop *loop_new(void);
@@ -42,6 +51,8 @@ void loop_free(struct loop *loop);
  * it, the loop tries again every 100 ms. */
 void loop_add(struct loop *loop, struct watch *watch);
 void loop_want(struct loop *loop, struct watch *watch, unsigned wants);
+/* There is more to read: ready(READ) is called in the next turn too, which does not wait. */
+void loop_again(struct loop *loop, struct watch *watch);
 /* The fd stays open; close it only after this. No effect on a watch that is not active. */
 void loop_remove(struct loop *loop, struct watch *watch);
 

@@ -60,6 +60,79 @@ Test(loop, calls_what_is_ready_and_nothing_else)
     loop_free(loop);
 }
 
+static void open_edge(struct end *end, struct loop *loop)
+{
+    open_end(end, loop);
+    end->watch.edge = true;
+}
+
+Test(loop, an_edge_is_reported_once_and_again_when_asked_for)
+{
+    struct loop *loop = loop_new();
+    struct end a, b;
+
+    open_edge(&a, loop);
+    open_edge(&b, loop);
+    make_readable(&a);
+    loop_turn(loop, -1);
+    loop_turn(loop, 0);
+    cr_assert_eq(a.calls, 1);
+    make_readable(&a); /* more has come, though nothing was read */
+    loop_turn(loop, -1);
+    cr_assert_eq(a.calls, 2);
+    loop_again(loop, &a.watch);
+    loop_again(loop, &b.watch);
+    loop_turn(loop, -1); /* does not wait */
+    cr_assert_eq(a.calls, 3);
+    cr_assert_eq(a.events, LOOP_READ);
+    cr_assert_eq(b.calls, 1);
+    loop_turn(loop, 0);
+    cr_assert_eq(a.calls, 3);
+    loop_again(loop, &a.watch);
+    loop_again(loop, &b.watch);
+    b.victim = &a; /* from the back: b is called first */
+    loop_turn(loop, 0);
+    cr_assert_eq(a.calls, 3);
+    cr_assert_eq(b.calls, 2);
+    loop_free(loop);
+}
+
+Test(loop, an_edge_watch_is_called_once_more_after_the_hang_up)
+{
+    struct loop *loop = loop_new();
+    struct end a;
+
+    open_edge(&a, loop);
+    make_readable(&a);
+    close(a.write_fd);
+    loop_turn(loop, -1);
+    cr_assert_eq(a.calls, 1, "the last byte and the end were reported together");
+    loop_turn(loop, -1);
+    cr_assert_eq(a.calls, 2);
+    loop_turn(loop, 0);
+    cr_assert_eq(a.calls, 2);
+    loop_free(loop);
+}
+
+Test(loop, an_edge_watch_that_wants_to_write_is_level_triggered)
+{
+    struct loop *loop = loop_new();
+    struct end a;
+
+    open_edge(&a, loop);
+    make_readable(&a);
+    loop_turn(loop, -1);
+    loop_want(loop, &a.watch, LOOP_READ | LOOP_WRITE);
+    loop_turn(loop, 0);
+    loop_turn(loop, 0);
+    cr_assert_eq(a.calls, 3);
+    loop_want(loop, &a.watch, LOOP_READ);
+    loop_turn(loop, 0); /* told anew: what is there is reported once more */
+    loop_turn(loop, 0);
+    cr_assert_eq(a.calls, 4);
+    loop_free(loop);
+}
+
 Test(loop, a_watch_removed_by_another_callback_is_not_called)
 {
     struct loop *loop = loop_new();

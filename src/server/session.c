@@ -27,8 +27,8 @@ struct session *session_new(struct server *server, int fd, unsigned flags)
     request_init(&session->request);
     if (server->config->requirepass[0] == '\0') session->flags |= SESSION_AUTHENTICATED;
     timer_init(&session->block_timer, blocking_timed_out, session);
-    session->watch =
-        (struct watch){.fd = fd, .wants = LOOP_READ, .ready = session_ready, .context = session};
+    session->watch = (struct watch){
+        .fd = fd, .wants = LOOP_READ, .ready = session_ready, .context = session, .edge = true};
     if (flags & SESSION_NO_SOCKET) {
         session->reply.muted = true;
         return session;

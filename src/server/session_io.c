@@ -105,13 +105,14 @@ static char *place_for_input(struct session *session, char *shared, size_t share
 }
 
 /* What a read into place_for_input gave: bytes, 0 at the end of the stream, -errno. Small whole requests never leave the
- * shared buffer; the rest is kept by the session. */
-static void take_input(struct session *session, const char *to, ssize_t got)
+ * shared buffer; the rest is kept by the session. A read that filled its room may have left something. */
+static void take_input(struct session *session, const char *to, size_t room, ssize_t got)
 {
     struct server *server = session->server;
     struct buf *in = &session->in;
     bool shared = in->len == 0;
 
+    if (got == -EINTR || got == (ssize_t)room) loop_again(server->loop, &session->watch);
     if (got == -EAGAIN || got == -EINTR) return;
     if (got <= 0) {
         went_away(session, (int)-got);
@@ -150,7 +151,7 @@ static void read_alone(struct session *session)
     char *to =
         place_for_input(session, network_read_buffer(session->server->network), READ_BYTES, &room);
 
-    take_input(session, to, socket_read(session->watch.fd, to, room));
+    take_input(session, to, room, socket_read(session->watch.fd, to, room));
 }
 
 static void read_later(struct session *session)
@@ -194,7 +195,7 @@ void session_read_all(struct server *server)
         io_threads_run(server, count);
         for (int i = 0; i < count; i++) /* one may have closed another meanwhile */
             if (!(of[i]->flags & (SESSION_CLOSED | SESSION_CLOSE_AFTER_REPLY)))
-                take_input(of[i], calls[i].bytes, calls[i].result);
+                take_input(of[i], calls[i].bytes, calls[i].len, calls[i].result);
     }
 }
 

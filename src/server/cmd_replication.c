@@ -125,8 +125,8 @@ enum err cmd_replicaof(struct call *call)
     if (call->argv[1].len >= sizeof host) return call_fail(call, "ERR Invalid master host");
     memcpy(host, call->argv[1].ptr, call->argv[1].len);
     host[call->argv[1].len] = '\0';
-    dispatch_commit(
-        server); /* inside EXEC: what it wrote so far is this node's own history, and the log tells */
+    /* Inside EXEC: what it wrote so far is this node's own history, and the log's end has to tell. */
+    dispatch_commit(server);
     if (!role_follow(replication->role, host, (int)port, now_ms(call), &replication->actions)) {
         reply_status(call->reply, "OK Already connected to specified master");
         return OK;
@@ -158,13 +158,13 @@ enum err cmd_role(struct call *call)
     struct server *server = call_server(call);
     struct replication *replication = server->replication;
 
-    if (role_is_replica(replication->role)) {
+    if (replication_is_replica(server)) {
         struct replica_figures figures;
         replica_figures(replication->replica, now_ms(call), &figures);
         reply_array(call->reply, 5);
         reply_bulk_cstr(call->reply, "slave");
-        reply_bulk_cstr(call->reply, figures.host);
-        reply_int64(call->reply, figures.port);
+        reply_bulk_cstr(call->reply, server->config->replicaof.host);
+        reply_int64(call->reply, server->config->replicaof.port);
         reply_bulk_cstr(call->reply, figures.role_state);
         reply_int64(call->reply,
                     figures.state == REPLICA_CONNECTED ? (int64_t)figures.applied_offset : -1);
@@ -258,7 +258,8 @@ static void info_as_replica(struct server *server, struct buf *out)
         "master_host:%s\r\nmaster_port:%d\r\nmaster_link_status:%s\r\nmaster_last_io_seconds_ago:%"
         "lld\r\n"
         "master_sync_in_progress:%d\r\nslave_read_repl_offset:%llu\r\nslave_repl_offset:%llu\r\n",
-        f.host, f.port, f.link_up ? "up" : "down", (long long)f.last_io_s, f.syncing,
+        server->config->replicaof.host, (int)server->config->replicaof.port,
+        f.link_up ? "up" : "down", (long long)f.last_io_s, f.syncing,
         (unsigned long long)f.read_offset, (unsigned long long)f.applied_offset);
     if (f.syncing) {
         double percent = f.sync_total > 0 ? (double)f.sync_read * 100 / (double)f.sync_total : 0;
@@ -304,7 +305,7 @@ void replication_info(struct server *server, struct buf *out)
 {
     struct replication *replication = server->replication;
     const struct journal *journal = server->journal;
-    bool is_replica = role_is_replica(replication->role);
+    bool is_replica = replication_is_replica(server);
 
     buf_printf(out, "role:%s\r\n", is_replica ? "slave" : "master");
     if (is_replica) info_as_replica(server, out);

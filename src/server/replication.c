@@ -156,6 +156,7 @@ void replication_start(struct server *server)
     const struct config *config = server->config;
 
     replication->events.unix_minus_now = server->now_ms - replication_mono_ms(server);
+    replication->started = true;
     if (config->replicaof.host[0] != '\0') {
         role_follow(replication->role, config->replicaof.host, (int)config->replicaof.port,
                     replication_mono_ms(server), &replication->actions);
@@ -384,6 +385,7 @@ void replication_before_wait(struct server *server)
 
 bool replication_is_replica(const struct server *server)
 {
+    if (!server->replication->started) return server->config->replicaof.host[0] != '\0';
     return role_is_replica(server->replication->role);
 }
 

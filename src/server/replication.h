@@ -51,6 +51,7 @@ struct replication {
     struct primary *primary;
     struct replica *replica;
     struct role *role;
+    bool started; /* the machines know the role; while files are loaded the configuration says it */
     struct apply *apply;
     struct repl_actions actions, running; /* being collected; being carried out */
     bool in_run;
@@ -79,7 +80,8 @@ int64_t replication_mono_ms(const struct server *server); /* the machines' clock
 void replication_before_wait(struct server *server);
 
 /* What dispatch, sessions and persistence ask. */
-bool replication_is_replica(const struct server *server);
+bool replication_is_replica(
+    const struct server *server); /* also while it loads, before replication_start */
 bool replication_enough_good_replicas(struct server *server);
 /* Data that may not be read: the error, or OK. */
 enum err replication_stale(const struct server *server, const struct command *command);

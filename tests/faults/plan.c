@@ -33,6 +33,7 @@ static const struct {
     [KILL] = {"kill", 0},
     [TORN] = {"torn", 0},
     [AFTER] = {"after", 0},
+    [HOLD] = {"hold", 0},
 };
 
 static struct {
@@ -40,6 +41,7 @@ static struct {
     bool sockets;
     char kind[16]; /* empty: all */
     long at;
+    char now[PATH_MAX]; /* the file that says what happens while it exists; empty: none */
     enum action action;
     int trace;
 } plan = {.trace = -1};
@@ -72,6 +74,8 @@ __attribute__((constructor)) static void read_plan(void)
     if (!plan.sockets) snprintf(plan.under, sizeof plan.under, "%s/", under);
     snprintf(plan.kind, sizeof plan.kind, "%s", kind != NULL ? kind : "");
     plan.at = at != NULL ? strtol(at, NULL, 10) : 0;
+    if (at != NULL && strcmp(at, "while") == 0)
+        snprintf(plan.now, sizeof plan.now, "%s.now", trace);
     plan.action = action_named(getenv("PANDO_FAULT_DO"));
     /* System calls of our own: they must not come by here. */
     plan.trace =
@@ -113,13 +117,35 @@ bool plan_has_sockets(void)
     return plan.trace >= 0 && plan.sockets;
 }
 
+/* What a call of this kind meets now, of a plan that says so while it lasts. */
+static enum action action_now(const char *kind)
+{
+    char text[64], name[32] = "", of[32] = "";
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, plan.now, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) return PASS;
+    ssize_t len = read(fd, text, sizeof text - 1);
+    syscall(SYS_close, fd);
+    if (len <= 0) return PASS;
+    text[len] = '\0';
+    sscanf(text, "%31s %31s", name, of);
+    return of[0] == '\0' || strcmp(of, kind) == 0 ? action_named(name) : PASS;
+}
+
+static void hold(const char *kind)
+{
+    while (action_now(kind) == HOLD) usleep(1000);
+}
+
 enum action plan_meet(const char *kind, const char *what)
 {
     enum action action = PASS;
 
     if (plan.kind[0] != '\0' && strcmp(plan.kind, kind) != 0) return PASS;
     if (atomic_fetch_add(&calls, 1) + 1 == plan.at) action = plan.action;
+    if (plan.now[0] != '\0') action = action_now(kind);
     tell(action, kind, what);
+    if (action == HOLD) hold(kind);
     if (action == KILL) die();
     return action;
 }

@@ -7,7 +7,8 @@
  *
  *   PANDO_FAULT_UNDER   the folder, by its full name; or "sockets"
  *   PANDO_FAULT_TRACE   the file that the trace is appended to; it must not be below the folder
- *   PANDO_FAULT_AT      the number of the call, from 1; 0: none, the trace alone is wanted
+ *   PANDO_FAULT_AT      the number of the call, from 1; 0: none, the trace alone is wanted; "while": every call, as long as
+ *                       the file <trace>.now exists, which says "<action> [kind]" and may come, change and go at any time
  *   PANDO_FAULT_KIND    counts calls of this kind only; not set: all
  *                       files (files.c)        open write sync rename truncate unlink
  *                       sockets (sockets.c)    socket connect result accept watch receive send feed
@@ -22,9 +23,10 @@
  *     kill     the process is killed before the call
  *     torn     half of the bytes are written or sent, then the process is killed
  *     after    the call is made, then the process is killed before it hears of it
+ *     hold     the call waits until <trace>.now says something else (with "while" alone)
  *
  * Of calls without bytes `one`, `short` and `cut` let them pass unharmed and `torn` kills after them. A fault happens
- * once. Any thread may make a call: the number is an atomic counter, everything else is read once, before main. */
+ * once, but for "while". Any thread may make a call: the number is an atomic counter, everything else is read once, before main. */
 #ifndef PANDO_FAULTS_PLAN_H
 #define PANDO_FAULTS_PLAN_H
 
@@ -54,7 +56,8 @@ enum action {
     CUT,
     KILL,
     TORN,
-    AFTER
+    AFTER,
+    HOLD
 };
 
 void *plan_next(const char *name);

@@ -263,6 +263,26 @@ def test_a_replica_stopped_cleanly_resumes_from_its_file(servers, first, second)
 
 
 @pytest.mark.parametrize("first, second", PAIRS)
+def test_a_stopped_replica_goes_on_in_the_database_in_which_the_stream_was(servers, first, second):
+    """Its file says which: the stream does not select it again."""
+    primary = servers.new(first)
+    replica = servers.new(second, save="3600 1", replicaof=f"127.0.0.1 {primary.port}")
+    wait_linked(replica)
+    with primary.connect() as c:
+        c.call("SELECT", 3)
+        c.call("SET", "before", "x")
+        wait_in_sync(primary, replica)
+        full = primary.stat("sync_full")
+        assert replica.stop(signal.SIGTERM) == 0
+        c.call("SET", "meanwhile", "x")
+        replica.start(wait=False)
+        wait_until(lambda: replica.process.poll() is None and linked(replica), "the replica to be linked again")
+        wait_equal(primary, replica)
+        assert primary.stat("sync_full") == full
+    assert replica.info("keyspace")["db3"].startswith("keys=2,")
+
+
+@pytest.mark.parametrize("first, second", PAIRS)
 def test_each_reads_the_others_file(servers, first, second):
     writer = servers.new(first)
     write_of_all_kinds(writer, 90)

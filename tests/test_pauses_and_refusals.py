@@ -109,15 +109,21 @@ def test_a_save_ends_in_the_folder_in_which_it_began(servers):
     assert os.listdir(elsewhere) == []
 
 
-def test_changes_are_counted_anew_when_a_full_sync_crosses_a_save(servers):
-    primary, replica = servers.pando(), servers.pando()
+@pytest.mark.pando_only
+def test_a_full_sync_ends_a_save_of_what_it_replaces(servers):
+    primary, replica = servers.pando(), servers.pando(repl_diskless_load="disabled")
+    primary.do("SET", "new", "v")
     slow_save(replica, keys=30, delay_us=10 * 1000 * 1000)
     replica.replicate(primary)
     wait_until(lambda: replica.info("replication")["master_link_status"] == "up")
-    assert saving(replica)
-    replica.do("CONFIG", "SET", "rdb-key-save-delay", "0")
-    wait_until(lambda: not saving(replica))
+    assert not saving(replica)
+    assert replica.info("persistence")["rdb_last_bgsave_status"] == "ok"
     assert int(replica.info("persistence")["rdb_changes_since_last_save"]) == 0
+    assert [p.name for p in replica.folder.rglob("*.rdb")] == ["dump.rdb"]
+    replica.replicate(None)
+    replica.kill()
+    replica.start()
+    assert replica.do("KEYS", "*") == [b"new"]
 
 
 def test_nothing_runs_behind_a_wait_that_a_role_change_ends(servers):

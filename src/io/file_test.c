@@ -105,6 +105,19 @@ Test(file, writes_any_number_of_runs)
     close(fd);
 }
 
+Test(file, one_without_a_name_is_private)
+{
+    int fd = file_open_unnamed(dir);
+    struct stat st;
+
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(entries(), 0);
+    cr_assert_eq(fstat(fd, &st), 0);
+    cr_assert_eq(st.st_nlink, 0);
+    cr_assert_eq(st.st_mode & 0777, 0600);
+    close(fd);
+}
+
 Test(file, a_hole_gives_its_space_back)
 {
     static char bytes[1 << 20];

@@ -406,6 +406,9 @@ enum image_walk image_walk(struct image *image, struct image_budget budget)
         return IMAGE_STOPPED;
     }
     if (image->snapshot == NULL) return IMAGE_WALKED;
+    /* What the door added: without a thread there is nobody else who could get on with it. */
+    if (image->thread == NULL) encode_inline(image);
+    if (image->state == IMAGE_FAILED) return IMAGE_STOPPED;
     if (behind(image)) return IMAGE_BEHIND;
     if (budget.keys == 0 || budget.buckets == 0) return IMAGE_MORE;
 

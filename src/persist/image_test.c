@@ -556,6 +556,57 @@ Test(image, without_room_it_stands_still_until_its_reader_makes_some)
     world_release(&world);
 }
 
+/* Nothing takes the records until the engine walks: an encoder that does not get on. */
+Test(image, the_door_waits_for_nobody_and_its_copies_go_to_disk)
+{
+    struct world world;
+    struct image_progress progress;
+    char name[20];
+
+    world_init(&world);
+    fill_with_noise(&world, 300, 50000); /* 15 MB */
+    struct image_options options = options_of(&world, true);
+    struct image *image = image_start(world.store, &options);
+    for (int i = 0; i < 300; i++) {
+        snprintf(name, sizeof name, "key:%d", i);
+        put(&world, 0, name, SPAN("changed"), TTL_CLEAR);
+    }
+    image_progress(image, &progress);
+    cr_assert_eq(progress.keys_encoded, 0);
+    cr_assert_gt(progress.door_bytes, 15000000);
+    cr_assert_gt(progress.disk, 10000000);
+    cr_assert_leq(progress.memory, IMAGE_RECORDS_MEMORY + 256 * 1024, "%" PRIu64, progress.memory);
+    cr_assert_eq(files_in(world.dir), 0, "the file has no name");
+    while (image_walk(image, generous) != IMAGE_WALKED) {}
+    cr_assert_eq(image_state(image), IMAGE_COMPLETE);
+    struct buf all = read_all(image);
+    image_release(image);
+    struct loader_outcome outcome = load(buf_span(&all));
+    cr_assert_eq(outcome.err, OK, "%s", outcome.error);
+    struct key key = keyspace_key(outcome.keyspaces[0], SPAN("key:299"));
+    cr_assert_eq(entry_string_len(keyspace_find(outcome.keyspaces[0], &key)), 50000);
+    loader_outcome_release(&outcome);
+    buf_release(&all);
+    world_release(&world);
+}
+
+Test(image, the_walker_leases_few_values_ahead)
+{
+    struct world world;
+    struct image_progress progress;
+
+    world_init(&world);
+    fill_with_noise(&world, 300, 100000); /* 30 MB */
+    struct image_options options = options_of(&world, true);
+    struct image *image = image_start(world.store, &options);
+    cr_assert_eq(image_walk(image, generous), IMAGE_MORE);
+    image_progress(image, &progress);
+    /* What was leased before the bound was passed, and one bucket's values at the most. */
+    cr_assert_leq(progress.keys_walked, IMAGE_LEASED_AHEAD / 100000 + 64);
+    image_release(image);
+    world_release(&world);
+}
+
 Test(image, memory_stays_bounded_when_nobody_reads)
 {
     struct world world;

@@ -395,6 +395,35 @@ Test(full_sync, a_late_replica_joins_at_the_head_with_the_same_offset)
     TOLD("END_SNAPSHOT 1");
 }
 
+Test(full_sync, a_snapshot_is_shared_only_while_the_log_holds_what_came_after_it)
+{
+    rig_ask(&rig, 3, FULL_CAPA " rdb-only 1"); /* wants no log, and pins none */
+    rig_ask(&rig, 3, "psync ? -1");
+    rig_do(&rig);
+    primary_snapshot_begun(rig.primary, 1, 100, rig.now_ms, &rig.out);
+    rig_do(&rig);
+    rig_append(&rig, 100);
+    rig_do(&rig);
+    journal_set_backlog(rig.journal, 50);
+    cr_assert_gt(journal_first(rig.journal), 100);
+    rig_ask(&rig, 4, FULL_CAPA);
+    rig_ask(&rig, 4, "psync ? -1");
+    TOLD("START_SNAPSHOT 2 3");
+}
+
+Test(full_sync, a_snapshot_of_another_history_is_not_shared)
+{
+    rig_ask(&rig, 3, FULL_CAPA);
+    rig_ask(&rig, 3, "psync ? -1");
+    rig_do(&rig);
+    primary_snapshot_begun(rig.primary, 1, 100, rig.now_ms, &rig.out);
+    rig_do(&rig);
+    journal_shift_id(rig.journal);
+    rig_ask(&rig, 4, FULL_CAPA);
+    rig_ask(&rig, 4, "psync ? -1");
+    TOLD("START_SNAPSHOT 2 3");
+}
+
 Test(full_sync, another_filter_needs_another_snapshot)
 {
     rig_ask(&rig, 3, FULL_CAPA);

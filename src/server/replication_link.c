@@ -575,6 +575,8 @@ static void adopt(struct link *link, struct span id, uint64_t offset)
     journal_set_db(server->journal, outcome->repl_stream_db);
     if (!journal_active(server->journal)) journal_activate(server->journal, true);
     store_set_dirty(server->store, 0);
+    /* What it saves is another history, and would take the place of the file that was received. */
+    persistence_abort_background_save(server);
     if (link->file != NULL) {
         if (server->config->rdb_del_sync_files && !persistence_has_save_points(server)) {
             sync_file_close(link->file, false);

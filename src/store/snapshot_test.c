@@ -111,6 +111,38 @@ Test(snapshot, survives_growth_and_shrinking)
     world_end(&world);
 }
 
+/* Buckets that nobody has taken yet are merged. */
+Test(snapshot, survives_shrinking_before_it_was_walked)
+{
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        start(seed);
+        fill(0, 0, 700);
+        struct witness *w = witness(0);
+        size_t buckets = table_buckets(store_keyspace(world.store, 0)->table);
+        for (int id = 0; id < 600; id++) take_out(0, id);
+        cr_assert_lt(table_buckets(store_keyspace(world.store, 0)->table), buckets / 2);
+        expect_promised(w);
+        world_end(&world);
+    }
+}
+
+Test(snapshot, sees_no_change_in_reads)
+{
+    start(1);
+    fill(0, 0, 200);
+    struct witness *w = witness(0);
+    for (int id = 0; id < 200; id++) {
+        struct spot spot;
+        world_spot(&world, 0, id, &spot);
+        cr_assert_not_null(store_find(world.store, 0, &spot.key, 0));
+        store_set_clock(world.store, 0, &spot.key, 7);
+    }
+    cr_assert_eq(snapshot_figures(w->snapshot)->keys_taken, 0);
+    cr_assert_eq(w->records.len, 0);
+    expect_promised(w);
+    world_end(&world);
+}
+
 Test(snapshot, walks_flushed_swapped_and_replaced_tables_to_their_end)
 {
     start(1);

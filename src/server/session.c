@@ -106,7 +106,7 @@ bool session_check_output_limit(struct session *session)
     size_t bytes = session->out.len - session->out_sent;
 
     if (session->flags & (SESSION_CLOSED | SESSION_NO_SOCKET | SESSION_REPLICA))
-        return false; /* replicas: RULES, "Limits" */
+        return false; /* replicas: what they pin is in the log */
     const struct output_limit *limit =
         &server->config->client_output_buffer_limit.of[session_class(session)];
     bool hard = limit->hard_bytes != 0 && bytes >= limit->hard_bytes;

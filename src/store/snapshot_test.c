@@ -131,6 +131,8 @@ Test(snapshot, sees_no_change_in_reads)
     start(1);
     fill(0, 0, 200);
     struct witness *w = witness(0);
+    world.now_ms += 5000;
+    store_set_now(world.store, world.now_ms);
     for (int id = 0; id < 200; id++) {
         struct spot spot;
         world_spot(&world, 0, id, &spot);

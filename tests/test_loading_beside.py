@@ -53,9 +53,16 @@ def of_a_large_sender(checksum):
     return rdb([], body=b"\xfa\x08used-mem" + length(len(number)) + number + b"\xfe\x00\x00\x05their\x04data", checksum=checksum)
 
 
-def test_without_room_a_snapshot_that_is_not_whole_costs_nothing(servers):
+@pytest.mark.parametrize("in_bytes", [False, True], ids=["at-once", "byte-by-byte"])
+def test_without_room_a_snapshot_that_is_not_whole_costs_nothing(servers, in_bytes):
     def script(peer):
-        peer.full_sync(of_a_large_sender(checksum=12345))
+        snapshot = of_a_large_sender(checksum=12345)
+        if in_bytes:
+            peer.send(b"+FULLRESYNC %s 0\r\n$%d\r\n" % (RUN_ID, len(snapshot)))
+            for byte in snapshot:
+                peer.send(bytes([byte]))
+        else:
+            peer.full_sync(snapshot)
         peer.until_closed()
     liar = FakePrimary(script)
     servers.later(liar.close)
@@ -65,6 +72,7 @@ def test_without_room_a_snapshot_that_is_not_whole_costs_nothing(servers):
     replica.replicate(liar)
     wait_until(lambda: liar.attempts >= 2, "a second attempt")
     assert replica.call("GET", "mine") == b"is kept"
+    assert replica.logged("The snapshot needs 999999999 bytes and 1024 are available")
     assert "checksum is wrong" in replica.info("replication")["last_sync_error"]
     assert replica.info("replication")["master_replid"] == replid != RUN_ID.decode()
     replica.replicate(None)

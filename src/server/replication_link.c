@@ -27,6 +27,7 @@
 #include <stdio.h>
 
 enum { LINK_READ_BYTES = 256 * 1024, READS_PER_TURN = 4 };
+enum { HEAD_BYTES = 1024 }; /* of a snapshot: the fields that stand before functions and keys */
 
 struct link {
     struct replication *replication;
@@ -48,7 +49,7 @@ struct link {
     bool full;                    /* file or loader take no more for now */
     struct sync_file *file;
     struct loader *loader;
-    struct buf held;     /* image bytes that the loader's queue had no room for */
+    struct buf held; /* image bytes: the first ones, then what the loader's queue had no room for */
     uint64_t image_size; /* UINT64_MAX: unknown */
     struct loader_outcome outcome;
     bool has_outcome;
@@ -503,7 +504,7 @@ static bool has_room(struct link *link, struct span head)
     return false;
 }
 
-/* Chooses between file and socket when the first bytes are there. */
+/* Chooses between file and socket, by the first bytes. */
 static void choose_way(struct link *link, struct span head)
 {
     struct server *server = link->replication->server;
@@ -529,9 +530,9 @@ static void choose_way(struct link *link, struct span head)
     server->async_loading = true;
 }
 
-static void image_bytes(struct link *link, struct span bytes)
+static void deliver(struct link *link, struct span bytes)
 {
-    if (!link->chosen) choose_way(link, bytes);
+    if (bytes.len == 0) return;
     if (link->to_file) {
         if (!sync_file_write(link->file, bytes)) link->full = true;
     } else if (link->loader != NULL) {
@@ -541,13 +542,34 @@ static void image_bytes(struct link *link, struct span bytes)
             link->full = true;
         }
     }
+}
+
+/* The first bytes say how much memory the data takes; they come in pieces of any length. */
+static void begin_with_head(struct link *link)
+{
+    struct buf head = link->held;
+
+    link->held = (struct buf){0};
+    choose_way(link, buf_span(&head));
+    deliver(link, buf_span(&head));
+    buf_release(&head);
+}
+
+static void image_bytes(struct link *link, struct span bytes)
+{
+    if (link->chosen) {
+        deliver(link, bytes);
+    } else {
+        buf_append_span(&link->held, bytes);
+        if (link->held.len >= HEAD_BYTES) begin_with_head(link);
+    }
     watch_what_is_needed(link);
 }
 
 static void image_end(struct link *link)
 {
     link->whole = true;
-    if (!link->chosen) choose_way(link, SPAN("")); /* an image without a byte: the loader says so */
+    if (!link->chosen) begin_with_head(link); /* of an image without a byte the loader says so */
     if (link->to_file) sync_file_finish(link->file);
     else if (link->loader != NULL) feed_held(link);
     else if (link->has_outcome && link->outcome.err == OK)

@@ -325,14 +325,30 @@ size_t listpack_item_bytes_int64(int64_t number)
     return whole_bytes(&item);
 }
 
+static void resize(uint8_t *lp, size_t bytes, int64_t count)
+{
+    size_t known = stored_count(lp);
+    set_bytes(lp, bytes);
+    if (known != LISTPACK_COUNT_UNKNOWN && count != 0)
+        set_count(lp, (size_t)((int64_t)known + count));
+}
+
 /* Makes the bytes [at, at + old) `new` bytes long, contents undefined; `count` items more. */
 static void reshape(uint8_t *lp, size_t at, size_t old, size_t new, int64_t count)
 {
-    size_t bytes = listpack_bytes(lp), known = stored_count(lp);
+    size_t bytes = listpack_bytes(lp);
     if (old != new) memmove(lp + at + new, lp + at + old, bytes - at - old);
-    set_bytes(lp, bytes - old + new);
-    if (known != LISTPACK_COUNT_UNKNOWN && count != 0)
-        set_count(lp, (size_t)((int64_t)known + count));
+    resize(lp, bytes - old + new, count);
+}
+
+/* The same, moving what stands in front; returns where the listpack begins now. */
+static uint8_t *reshape_front(uint8_t *lp, size_t at, size_t old, size_t new, int64_t count)
+{
+    size_t bytes = listpack_bytes(lp);
+    uint8_t *begin = lp + old - new;
+    memmove(begin, lp, at);
+    resize(begin, bytes - old + new, count);
+    return begin;
 }
 
 static size_t insert(uint8_t *lp, size_t at, const struct item *item)
@@ -351,6 +367,14 @@ size_t listpack_insert_int64(uint8_t *lp, size_t at, int64_t number)
 {
     struct item item = item_of_number(number);
     return insert(lp, at, &item);
+}
+
+uint8_t *listpack_insert_front(uint8_t *lp, size_t at, struct span text)
+{
+    struct item item = item_of(text);
+    lp = reshape_front(lp, at, 0, whole_bytes(&item), 1);
+    write_item(lp + at, &item);
+    return lp;
 }
 
 static void replace(uint8_t *lp, size_t at, const struct item *item)
@@ -377,6 +401,13 @@ size_t listpack_remove(uint8_t *lp, size_t at, size_t count)
     for (; removed < count && lp[to] != END; removed++) to += listpack_item_size(lp, to);
     reshape(lp, at, to - at, 0, -(int64_t)removed);
     return removed;
+}
+
+uint8_t *listpack_remove_front(uint8_t *lp, size_t at, size_t count)
+{
+    size_t to = at;
+    for (size_t i = 0; i < count; i++) to += listpack_item_size(lp, to);
+    return reshape_front(lp, at, to - at, 0, -(int64_t)count);
 }
 
 void listpack_insert_items(uint8_t *lp, size_t at, const uint8_t *items, size_t bytes, size_t count)

@@ -100,6 +100,11 @@ static inline void listpack_append(uint8_t *lp, struct span text)
 /* Takes out `count` items from `at` on (fewer where there are fewer); returns how many. The size
  * shrinks; the memory behind is the owner's to give back. What stood behind them is now at `at`. */
 size_t listpack_remove(uint8_t *lp, size_t at, size_t count);
+/* The same two, but what moves is what stands in front of `at`, not what stands behind: the listpack begins
+ * earlier, where there is room for listpack_item_bytes in front of it, or later. Both return where it
+ * begins; `count` items are there. */
+uint8_t *listpack_insert_front(uint8_t *lp, size_t at, struct span text);
+uint8_t *listpack_remove_front(uint8_t *lp, size_t at, size_t count);
 /* Puts another item in the place of one. There is room for what it takes more. */
 void listpack_replace(uint8_t *lp, size_t item, struct span text);
 void listpack_replace_int64(uint8_t *lp, size_t item, int64_t number);

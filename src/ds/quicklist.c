@@ -98,14 +98,23 @@ static void tend_packing_around(struct quicklist *list, struct quicklist_place p
 
 /* ---- pieces ------------------------------------------------------------------------------------- */
 
+/* The end of the node that is nearer to an item: what stands on that side moves as the item comes or goes. */
+static enum quicklist_end nearer_end(const struct quicklist_node *node, size_t item)
+{
+    return item <= node->size / 2 ? QUICKLIST_HEAD : QUICKLIST_TAIL;
+}
+
 /* Puts an element into a node that admits it. */
 static void put_in(struct quicklist *list, struct quicklist_place place, size_t at,
                    struct span text)
 {
     struct quicklist_node *node = node_at(place);
+    enum quicklist_end end = nearer_end(node, at);
+    size_t more = listpack_item_bytes(text);
 
-    quicklist_resize_node(list, node, node->size + listpack_item_bytes(text));
-    listpack_insert(node->bytes, at, text);
+    quicklist_resize_node(list, node, end, node->size + more);
+    if (end == QUICKLIST_HEAD) listpack_insert_front(node->bytes + more, at, text);
+    else listpack_insert(node->bytes, at, text);
     quicklist_count_items(list, place, 1);
 }
 
@@ -128,7 +137,7 @@ static bool merge_next(struct quicklist *list, struct quicklist_place place)
     if (!is_within(&list->rules, size - MERGE_BYTES, left->count + count)) return false;
     quicklist_unpack_node(list, left);
     quicklist_unpack_node(list, right);
-    quicklist_resize_node(list, left, size - LISTPACK_EMPTY_BYTES);
+    quicklist_resize_node(list, left, QUICKLIST_TAIL, size - LISTPACK_EMPTY_BYTES);
     listpack_insert_items(left->bytes, listpack_end(left->bytes),
                           right->bytes + LISTPACK_HEAD_BYTES, right->size - LISTPACK_EMPTY_BYTES,
                           count);
@@ -176,7 +185,7 @@ static struct quicklist_place split(struct quicklist *list, struct quicklist_pla
     listpack_insert_items(part.bytes, LISTPACK_HEAD_BYTES, node->bytes + at, bytes, count);
 
     listpack_remove(node->bytes, at, count);
-    quicklist_resize_node(list, node, node->size - bytes);
+    quicklist_resize_node(list, node, QUICKLIST_TAIL, node->size - bytes);
     quicklist_count_items(list, place, -(int64_t)count);
     struct quicklist_place made = quicklist_add_node(list, place, true, part);
     *left = made;
@@ -255,7 +264,7 @@ void quicklist_append_node(struct quicklist *list, enum quicklist_form form, uin
                            size_t size)
 {
     size_t count = form == QUICKLIST_PLAIN ? 1 : listpack_count(bytes);
-    struct quicklist_node node = {.bytes = bytes, .size = size & ((1ull << 38) - 1)};
+    struct quicklist_node node = {.bytes = bytes, .size = size & QUICKLIST_SIZE_MAX};
 
     check(count > 0 && count <= QUICKLIST_NODE_ITEMS_MAX && form != QUICKLIST_PACKED);
     node.count = count & QUICKLIST_NODE_ITEMS_MAX;
@@ -272,13 +281,16 @@ static void remove_items(struct quicklist *list, struct quicklist_place place, s
                          size_t count)
 {
     struct quicklist_node *node = node_at(place);
+    enum quicklist_end end = nearer_end(node, at);
+    uint8_t *lp = node->bytes;
 
     if (count == node->count) {
         take_and_free(list, place);
         return;
     }
-    check(listpack_remove(node->bytes, at, count) == count);
-    quicklist_resize_node(list, node, listpack_bytes(node->bytes));
+    if (end == QUICKLIST_HEAD) lp = listpack_remove_front(lp, at, count);
+    else check(listpack_remove(lp, at, count) == count);
+    quicklist_resize_node(list, node, end, listpack_bytes(lp));
     quicklist_count_items(list, place, -(int64_t)count);
 }
 
@@ -288,9 +300,9 @@ static void replace_item(struct quicklist *list, struct quicklist_node *node, si
     size_t old = listpack_item_size(node->bytes, item), new = listpack_item_bytes(text);
     size_t size = node->size - old + new;
 
-    if (new > old) quicklist_resize_node(list, node, size);
+    if (new > old) quicklist_resize_node(list, node, QUICKLIST_TAIL, size);
     listpack_replace(node->bytes, item, text);
-    quicklist_resize_node(list, node, size);
+    if (new < old) quicklist_resize_node(list, node, QUICKLIST_TAIL, size);
 }
 
 /* The place of an element again that another one was just inserted behind. */
@@ -408,7 +420,7 @@ static bool remove_in_node(struct quicklist *list, struct quicklist_place place,
         take_and_free(list, place);
         return false;
     }
-    quicklist_resize_node(list, node, listpack_bytes(node->bytes));
+    quicklist_resize_node(list, node, QUICKLIST_TAIL, listpack_bytes(node->bytes));
     quicklist_count_items(list, place, -(int64_t)*removed);
     if (list->rules.depth > 0) pack_inner(list, place);
     return true;

@@ -29,10 +29,19 @@
  * Nothing here is proportional to the list, but what must look at its elements: no command pays for
  * growth, and quicklist_trim passes whole blocks to another list, for whoever frees it.
  *
+ * A node's bytes lie somewhere in its allocation: what a size class leaves free is in front of them or
+ * behind, so that at both ends of a list an element comes and goes without moving the others.
+ *
+ *   allocation  [ free: front | bytes: size | free ]
+ *
+ * A change within a node moves what stands on the nearer side of it. Where that side has no room the
+ * bytes move to the next class, with all that is free there on the side that grows.
+ *
  * Invariants (quicklist_check)
  * 1. No node is empty, no block is empty. Counts of elements are right in nodes, blocks and list.
- * 2. A node's allocation is mem_class(size) bytes (packed: mem_class of what the packed bytes take), a
- *    block's is that of `cap` nodes; `memory` is the sum of them all.
+ * 2. A node's allocation is mem_class(size) bytes, in which front + size find room (packed: mem_class of
+ *    what the packed bytes take, from the front on), a block's is that of `cap` nodes; `memory` is the sum
+ *    of them all.
  * 3. depth > 0: the first and the last `depth` nodes are not packed. depth 0: none is. */
 #ifndef PANDO_DS_QUICKLIST_H
 #define PANDO_DS_QUICKLIST_H
@@ -48,13 +57,17 @@ enum quicklist_form {
 
 struct quicklist_node {
     uint8_t *bytes;
-    uint64_t size : 38;  /* of the listpack (unpacked) or the plain element */
-    uint64_t count : 24; /* elements */
+    uint64_t size : 36;  /* of the listpack (unpacked) or the plain element */
+    uint64_t count : 16; /* elements */
+    uint64_t front : 10; /* free bytes in front of `bytes`, where the allocation begins */
     uint64_t form : 2;
 };
 _Static_assert(sizeof(struct quicklist_node) == 16, "a directory of many small nodes is dear else");
 
-#define QUICKLIST_NODE_ITEMS_MAX ((1u << 24) - 1)
+#define QUICKLIST_SIZE_MAX       ((1ull << 36) - 1)
+#define QUICKLIST_NODE_ITEMS_MAX ((1u << 16) - 1)
+/* All that size classes leave free in nodes of up to 8 KB. Larger ones move their bytes a bit more often. */
+#define QUICKLIST_NODE_FRONT_MAX ((1u << 10) - 1)
 #define QUICKLIST_NODE_BYTES_MAX (2ull << 30) /* a listpack's; no replacing makes a larger one */
 
 struct quicklist_packed {

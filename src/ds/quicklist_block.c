@@ -206,7 +206,8 @@ void quicklist_move_block(struct quicklist *list, struct quicklist_block *block,
 
 void quicklist_free_block(struct quicklist_block *block)
 {
-    for (unsigned i = 0; i < block->count; i++) mem_free(block->nodes[i].bytes);
+    for (unsigned i = 0; i < block->count; i++)
+        mem_free(quicklist_node_allocation(&block->nodes[i]));
     mem_free(block);
 }
 
@@ -225,11 +226,12 @@ static void copy_node(struct quicklist *out, struct quicklist_block *block,
                       const struct quicklist_node *node)
 {
     size_t bytes = quicklist_node_memory(node);
+    uint8_t *allocation = mem_alloc(bytes);
     struct quicklist_node *copy = &block->nodes[block->count++];
 
+    memcpy(allocation, quicklist_node_allocation(node), bytes);
     *copy = *node;
-    copy->bytes = mem_alloc(bytes);
-    memcpy(copy->bytes, node->bytes, bytes);
+    copy->bytes = allocation + node->front;
     out->memory += bytes;
 }
 
@@ -259,7 +261,9 @@ uint64_t quicklist_relocate(struct quicklist *list, uint64_t index, struct mem_m
     *(block->next != NULL ? &block->next->previous : &list->last) = block;
     for (unsigned i = 0; i < block->count; i++) {
         struct quicklist_node *node = &block->nodes[i];
-        node->bytes = mem_mover_move(mover, node->bytes, quicklist_node_memory(node));
+        uint8_t *allocation = quicklist_node_allocation(node);
+        node->bytes =
+            (uint8_t *)mem_mover_move(mover, allocation, quicklist_node_memory(node)) + node->front;
     }
     return before + block->items;
 }

@@ -40,8 +40,15 @@ struct quicklist_node quicklist_new_node(struct quicklist *list, struct span tex
 /* Bytes that its allocation takes. */
 size_t quicklist_node_memory(const struct quicklist_node *node);
 void quicklist_free_node(struct quicklist *list, struct quicklist_node *node);
-/* Makes the allocation of a node that is not packed fit `size` bytes; the first ones stay. */
-void quicklist_resize_node(struct quicklist *list, struct quicklist_node *node, size_t size);
+/* Where its allocation begins. */
+static inline uint8_t *quicklist_node_allocation(const struct quicklist_node *node)
+{
+    return node->bytes - node->front;
+}
+/* Makes the allocation of a node that is not packed fit `size` bytes. What the node has more or less of
+ * them is at that end: so growing at the head, `bytes` is that much in front of what was the first byte. */
+void quicklist_resize_node(struct quicklist *list, struct quicklist_node *node,
+                           enum quicklist_end end, size_t size);
 /* The listpack or plain bytes of a packed node, in `out` (node->size bytes). */
 void quicklist_unpack_to(const struct quicklist_node *node, uint8_t *out);
 /* Unpacks in place; nothing for other forms. */

@@ -44,19 +44,56 @@ struct quicklist_node quicklist_new_node(struct quicklist *list, struct span tex
 void quicklist_free_node(struct quicklist *list, struct quicklist_node *node)
 {
     list->memory -= quicklist_node_memory(node);
-    mem_free(node->bytes);
+    mem_free(quicklist_node_allocation(node));
 }
 
-void quicklist_resize_node(struct quicklist *list, struct quicklist_node *node, size_t size)
+/* How much of `spare` free bytes to have in front of bytes that must move. A node that grows out of its
+ * class has all of it where it grows. One that had room, but at its other end, grows at both. */
+static size_t choose_front(enum quicklist_end end, bool same_class, size_t spare)
 {
-    size_t before = mem_class(node->size), after = mem_class(size);
+    size_t front = same_class ? spare / 2 : end == QUICKLIST_HEAD ? spare : 0;
+    return front < QUICKLIST_NODE_FRONT_MAX ? front : QUICKLIST_NODE_FRONT_MAX;
+}
+
+/* The node's bytes [skipped, skipped + kept) are to be `gap` bytes behind a front of that size. */
+static void move_bytes(struct quicklist *list, struct quicklist_node *node, size_t skipped,
+                       size_t kept, size_t front, size_t gap, size_t allocation_bytes)
+{
+    uint8_t *old = quicklist_node_allocation(node), *from = node->bytes + skipped, *to = old;
+    size_t before = quicklist_node_memory(node);
+
+    if (before == allocation_bytes) {
+        memmove(to + front + gap, from, kept);
+    } else if (from == old && front + gap == 0) {
+        to = mem_realloc(old, allocation_bytes);
+    } else {
+        to = mem_alloc(allocation_bytes);
+        memcpy(to + front + gap, from, kept);
+        mem_free(old);
+    }
+    list->memory += allocation_bytes - before;
+    node->bytes = to + front;
+    node->front = front & QUICKLIST_NODE_FRONT_MAX;
+}
+
+void quicklist_resize_node(struct quicklist *list, struct quicklist_node *node,
+                           enum quicklist_end end, size_t size)
+{
+    size_t old = node->size, before = mem_class(old), after = mem_class(size);
+    size_t more = size > old ? size - old : 0, less = size < old ? old - size : 0;
+    bool at_head = end == QUICKLIST_HEAD;
+    /* Where the bytes begin as long as nothing moves; less than nothing wraps around. */
+    size_t front = at_head ? node->front + less - more : node->front;
 
     check(node->form != QUICKLIST_PACKED);
-    if (before != after) {
-        node->bytes = mem_realloc(node->bytes, after);
-        list->memory += after - before;
+    if (before == after && front <= QUICKLIST_NODE_FRONT_MAX && front + size <= after) {
+        node->bytes = quicklist_node_allocation(node) + front;
+        node->front = front & QUICKLIST_NODE_FRONT_MAX;
+    } else {
+        front = more > 0 ? choose_front(end, before == after, after - size) : 0;
+        move_bytes(list, node, at_head ? less : 0, old - less, front, at_head ? more : 0, after);
     }
-    node->size = size & ((1ull << 38) - 1);
+    node->size = size & QUICKLIST_SIZE_MAX;
 }
 
 void quicklist_unpack_to(const struct quicklist_node *node, uint8_t *out)
@@ -75,8 +112,9 @@ void quicklist_unpack_node(struct quicklist *list, struct quicklist_node *node)
     uint8_t *bytes = mem_alloc(size);
 
     quicklist_unpack_to(node, bytes);
-    mem_free(node->bytes);
+    mem_free(quicklist_node_allocation(node));
     node->bytes = bytes;
+    node->front = 0;
     node->form = QUICKLIST_LISTPACK;
     list->memory += size - memory;
 }
@@ -94,8 +132,9 @@ void quicklist_pack_node(struct quicklist *list, struct quicklist_node *node)
         return;
     }
     packed = mem_realloc(packed, packed_class(packed->len));
-    mem_free(node->bytes);
+    mem_free(quicklist_node_allocation(node));
     node->bytes = (uint8_t *)packed;
+    node->front = 0;
     node->form = QUICKLIST_PACKED;
     list->memory += packed_class(packed->len) - before;
 }

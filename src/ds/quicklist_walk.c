@@ -107,6 +107,9 @@ struct span quicklist_walk_text(const struct quicklist_walk *walk,
 static bool node_is_sound(const struct quicklist_node *node)
 {
     if (node->count == 0) return false;
+    if (node->form == QUICKLIST_PACKED ? node->front > 0
+                                       : node->front + node->size > quicklist_node_memory(node))
+        return false;
     if (node->form == QUICKLIST_PLAIN) return node->count == 1;
 
     uint8_t *lp = mem_alloc(node->size);

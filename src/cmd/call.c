@@ -123,6 +123,18 @@ void call_edit_string(struct call *call, int index, size_t len, string_edit *edi
     store_edit_string(call->store, call->db, &key, len, edit, context, event);
 }
 
+enum err call_edit_find(struct call *call, int index, enum value_type type, struct store_edit *edit)
+{
+    struct key key = call_key(call, index);
+    return store_edit_find(call->store, call->db, &key, type, edit);
+}
+
+enum err call_edit_make(struct call *call, int index, enum value_type type, struct store_edit *edit)
+{
+    struct key key = call_key(call, index);
+    return store_edit_make(call->store, call->db, &key, type, edit);
+}
+
 void call_edit_open(struct call *call, int index, enum value_type type, struct store_edit *edit)
 {
     struct key key = call_key(call, index);

@@ -98,7 +98,13 @@ void call_put_string(struct call *call, int index, struct span value, int64_t tt
 void call_put_int64(struct call *call, int index, int64_t value, int64_t ttl, struct event event);
 void call_edit_string(struct call *call, int index, size_t len, string_edit *edit, void *context,
                       struct event event);
-/* A container in place: see store_edit_open. The key may be absent; its type was checked. */
+/* A container in place: see store_edit_find. Nothing is open where they fail; call_edit_find opens nothing where
+ * the key is absent, edit->entry is NULL then. So one look-up serves the check of the type and the change. */
+enum err call_edit_find(struct call *call, int index, enum value_type type,
+                        struct store_edit *edit);
+enum err call_edit_make(struct call *call, int index, enum value_type type,
+                        struct store_edit *edit);
+/* The same for a handler that looked at the key before: its type was checked. It may be absent. */
 void call_edit_open(struct call *call, int index, enum value_type type, struct store_edit *edit);
 bool call_remove(struct call *call, int index, enum removal how, struct event event);
 /* A further event of a change that has just passed the door: SET with EX says "set", then "expire". */

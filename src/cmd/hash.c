@@ -10,46 +10,42 @@ static const struct event hset_event = {EVENT_HASH, "hset"};
 
 /* ---- writing fields ---- */
 
-/* Puts the pairs from argv[2] on; returns how many fields were not there before. */
-static int64_t put_pairs(struct call *call)
+/* Puts the pairs from argv[2] on; *created is how many fields were not there before. */
+static enum err put_pairs(struct call *call, int64_t *created)
 {
     const struct value_settings *settings = store_settings(call->store);
     struct store_edit edit;
-    int64_t created = 0;
     bool added = false;
-
-    call_edit_open(call, 1, TYPE_HASH, &edit);
-    for (int i = 2; i < call->argc; i += 2) {
-        edit.entry = hash_put(edit.entry, call->argv[i], call->argv[i + 1], settings, &added);
-        created += added;
-    }
-    store_edit_close(&edit, (uint64_t)(call->argc - 2) / 2, hset_event);
-    return created;
-}
-
-static enum err check_pairs(struct call *call)
-{
-    const struct entry *entry;
 
     if (call->argc % 2 == 1)
         return call_fail(call, "ERR wrong number of arguments for '%s' command",
                          call->command->name);
-    return call_find_write(call, 1, TYPE_HASH, &entry);
+    TRY(call_edit_make(call, 1, TYPE_HASH, &edit));
+    *created = 0;
+    for (int i = 2; i < call->argc; i += 2) {
+        edit.entry = hash_put(edit.entry, call->argv[i], call->argv[i + 1], settings, &added);
+        *created += added;
+    }
+    store_edit_close(&edit, (uint64_t)(call->argc - 2) / 2, hset_event);
+    return OK;
 }
 
 /* HSET key field value [field value ...] */
 enum err cmd_hset(struct call *call)
 {
-    TRY(check_pairs(call));
-    reply_int64(call->reply, put_pairs(call));
+    int64_t created;
+
+    TRY(put_pairs(call, &created));
+    reply_int64(call->reply, created);
     return OK;
 }
 
 /* HMSET key field value [field value ...] */
 enum err cmd_hmset(struct call *call)
 {
-    TRY(check_pairs(call));
-    put_pairs(call);
+    int64_t created;
+
+    TRY(put_pairs(call, &created));
     reply_ok(call->reply);
     return OK;
 }
@@ -60,14 +56,15 @@ enum err cmd_hsetnx(struct call *call)
     char digits[NUM_INT64_CHARS];
     const struct entry *entry;
     struct span old;
+    int64_t created;
 
     TRY(call_find_write(call, 1, TYPE_HASH, &entry));
     if (entry != NULL && hash_get(entry, call->argv[2], digits, &old)) {
         reply_int64(call->reply, 0);
         return OK;
     }
-    put_pairs(call);
-    reply_int64(call->reply, 1);
+    TRY(put_pairs(call, &created));
+    reply_int64(call->reply, created);
     return OK;
 }
 

@@ -18,9 +18,8 @@ void list_reply_element(struct reply *reply, const struct quicklist_walk *walk);
 
 /* Takes one element off and replies with it, as a bulk string. */
 void list_pop_one(struct call *call, int index, enum quicklist_end end);
-/* Takes up to `count` elements off, at least one, and replies with an array of them. Returns how many. */
-uint64_t list_pop_many(struct call *call, int index, enum quicklist_end end, uint64_t count);
-/* The same with the key in front, as LMPOP and BLMPOP reply: [key, [element ...]], and states the effect. */
+/* Takes up to `count` elements off, at least one, and replies as LMPOP and BLMPOP do, [key, [element ...]], and
+ * states the effect. */
 void list_pop_with_key(struct call *call, int index, enum quicklist_end end, uint64_t count);
 /* States `LPOP key` or `RPOP key`, with a count behind unless it is 0. */
 void list_state_pop(struct call *call, int index, enum quicklist_end end, uint64_t count);

@@ -32,15 +32,14 @@ void list_reply_element(struct reply *reply, const struct quicklist_walk *walk)
 static enum err push(struct call *call, enum quicklist_end end, bool to_existing_only)
 {
     const struct value_settings *settings = store_settings(call->store);
-    const struct entry *found;
     struct store_edit edit;
 
-    TRY(call_find_write(call, 1, TYPE_LIST, &found));
-    if (found == NULL && to_existing_only) {
+    if (to_existing_only) TRY(call_edit_find(call, 1, TYPE_LIST, &edit));
+    else TRY(call_edit_make(call, 1, TYPE_LIST, &edit));
+    if (edit.entry == NULL) {
         reply_int64(call->reply, 0);
         return OK;
     }
-    call_edit_open(call, 1, TYPE_LIST, &edit);
     for (int i = 2; i < call->argc; i++)
         edit.entry = list_push(edit.entry, settings, end, call->argv[i]);
     reply_int64(call->reply, (int64_t)list_count(edit.entry));
@@ -82,9 +81,10 @@ static void reply_elements(struct call *call, const struct entry *e, enum quickl
     struct quicklist_walk walk;
     bool more = list_walk_open(&walk, e, forward ? 0 : -1);
 
-    for (; more && count > 0; count--) {
+    while (more && count > 0) {
         list_reply_element(call->reply, &walk);
-        more = forward ? quicklist_walk_next(&walk) : quicklist_walk_previous(&walk);
+        if (--count > 0)
+            more = forward ? quicklist_walk_next(&walk) : quicklist_walk_previous(&walk);
     }
     quicklist_walk_close(&walk);
 }
@@ -101,25 +101,28 @@ static void drop(struct store_edit *edit, enum quicklist_end end, uint64_t count
     store_free_value(store, ENC_QUICKLIST, cut);
 }
 
+static void pop_one(struct call *call, struct store_edit *edit, enum quicklist_end end)
+{
+    reply_elements(call, edit->entry, end, 1);
+    drop(edit, end, 1);
+}
+
+static uint64_t pop_many(struct call *call, struct store_edit *edit, enum quicklist_end end,
+                         uint64_t count)
+{
+    if (count > list_count(edit->entry)) count = list_count(edit->entry);
+    reply_array(call->reply, (int64_t)count);
+    reply_elements(call, edit->entry, end, count);
+    drop(edit, end, count);
+    return count;
+}
+
 void list_pop_one(struct call *call, int index, enum quicklist_end end)
 {
     struct store_edit edit;
 
     call_edit_open(call, index, TYPE_LIST, &edit);
-    reply_elements(call, edit.entry, end, 1);
-    drop(&edit, end, 1);
-}
-
-uint64_t list_pop_many(struct call *call, int index, enum quicklist_end end, uint64_t count)
-{
-    struct store_edit edit;
-
-    call_edit_open(call, index, TYPE_LIST, &edit);
-    if (count > list_count(edit.entry)) count = list_count(edit.entry);
-    reply_array(call->reply, (int64_t)count);
-    reply_elements(call, edit.entry, end, count);
-    drop(&edit, end, count);
-    return count;
+    pop_one(call, &edit, end);
 }
 
 void list_state_pop(struct call *call, int index, enum quicklist_end end, uint64_t count)
@@ -144,20 +147,18 @@ static enum err parse_pop_count(struct call *call, int64_t *out)
 
 static enum err pop(struct call *call, enum quicklist_end end)
 {
-    const struct entry *found;
+    struct store_edit edit;
     int64_t count;
 
     TRY(parse_pop_count(call, &count));
-    TRY(call_find_write(call, 1, TYPE_LIST, &found));
+    TRY(call_edit_find(call, 1, TYPE_LIST, &edit));
     if (count < 0) {
-        if (found != NULL) list_pop_one(call, 1, end);
+        if (edit.entry != NULL) pop_one(call, &edit, end);
         else reply_null(call->reply);
-    } else if (found == NULL) {
-        reply_null_array(call->reply);
-    } else if (count == 0) {
-        reply_array(call->reply, 0);
+    } else if (edit.entry != NULL) {
+        pop_many(call, &edit, end, (uint64_t)count);
     } else {
-        list_pop_many(call, 1, end, (uint64_t)count);
+        reply_null_array(call->reply);
     }
     return OK;
 }
@@ -178,9 +179,12 @@ enum err cmd_rpop(struct call *call)
 
 void list_pop_with_key(struct call *call, int index, enum quicklist_end end, uint64_t count)
 {
+    struct store_edit edit;
+
     reply_array(call->reply, 2);
     reply_bulk(call->reply, call->argv[index]);
-    list_state_pop(call, index, end, list_pop_many(call, index, end, count));
+    call_edit_open(call, index, TYPE_LIST, &edit);
+    list_state_pop(call, index, end, pop_many(call, &edit, end, count));
 }
 
 enum err list_parse_multi_pop(struct call *call, int first, struct list_multi_pop *out)

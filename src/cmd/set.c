@@ -9,12 +9,10 @@
 enum err cmd_sadd(struct call *call)
 {
     const struct value_settings *settings = store_settings(call->store);
-    const struct entry *found;
     struct store_edit edit;
     int64_t count = 0;
 
-    TRY(call_find_write(call, 1, TYPE_SET, &found));
-    call_edit_open(call, 1, TYPE_SET, &edit);
+    TRY(call_edit_make(call, 1, TYPE_SET, &edit));
     for (int i = 2; i < call->argc; i++) {
         bool added;
         edit.entry = set_add(edit.entry, call->argv[i], settings, &added);

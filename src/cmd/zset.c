@@ -73,11 +73,9 @@ enum err zset_add_pairs(struct call *call, unsigned conditions, bool count_chang
     const bool increment = conditions & ZSET_INCREMENT;
     struct zset_outcome outcome = {ZSET_REFUSED, 0};
     uint64_t added = 0, updated = 0;
-    const struct entry *found;
     struct store_edit edit;
 
-    TRY(call_find_write(call, 1, TYPE_ZSET, &found));
-    call_edit_open(call, 1, TYPE_ZSET, &edit);
+    TRY(call_edit_make(call, 1, TYPE_ZSET, &edit));
     for (int i = 0; i < count; i++) {
         edit.entry = zset_add(edit.entry, pairs[i].member, pairs[i].score, conditions,
                               settings_of(call), &outcome);

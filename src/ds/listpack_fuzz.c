@@ -110,11 +110,14 @@ static void insert(struct model *model)
     choose_text(model, text);
     size_t bytes = listpack_item_bytes(span_of_text(text));
     int64_t number;
-    resize(model, listpack_bytes(model->lp) + bytes);
-    size_t behind;
+    size_t old = listpack_bytes(model->lp), behind = place + bytes;
+    resize(model, old + bytes);
     if (num_parse_int64(span_of_text(text), &number) && byte(model) % 2 == 0) {
         check(bytes == listpack_item_bytes_int64(number));
         behind = listpack_insert_int64(model->lp, place, number);
+    } else if (byte(model) % 2 == 0) {
+        memmove(model->lp + bytes, model->lp, old);
+        check(listpack_insert_front(model->lp + bytes, place, span_of_text(text)) == model->lp);
     } else {
         behind = listpack_insert(model->lp, place, span_of_text(text));
     }
@@ -143,8 +146,14 @@ static void take_out(struct model *model)
 {
     size_t index = byte(model) % (model->count + 1), wanted = byte(model) % 8;
     size_t left = model->count - index, count = wanted < left ? wanted : left;
+    size_t place = place_of(model, index);
 
-    check(listpack_remove(model->lp, place_of(model, index), wanted) == count);
+    if (byte(model) % 2 == 0) {
+        const uint8_t *begin = listpack_remove_front(model->lp, place, count);
+        memmove(model->lp, begin, listpack_bytes(begin));
+    } else {
+        check(listpack_remove(model->lp, place, wanted) == count);
+    }
     memmove(model->items + index, model->items + index + count,
             (left - count) * sizeof *model->items);
     model->count -= count;

@@ -121,6 +121,27 @@ Test(listpack, changes_in_the_middle)
     cr_assert_eq(listpack_at(lp, 96), 0);
 }
 
+Test(listpack, moves_what_stands_in_front_as_well)
+{
+    uint8_t *begin = lp + 100;
+
+    listpack_init(begin);
+    listpack_append(begin, SPAN("a"));
+    listpack_append(begin, SPAN("c"));
+    begin = listpack_insert_front(begin, listpack_last(begin), SPAN("-70000"));
+    cr_assert_eq(begin, lp + 100 - 5);
+    begin = listpack_insert_front(begin, LISTPACK_HEAD_BYTES, SPAN("first"));
+    begin = listpack_insert_front(begin, listpack_end(begin), SPAN("last"));
+    cr_assert_eq(begin, lp + 100 - 5 - 7 - 6);
+    begin = listpack_remove_front(begin, listpack_next(begin, listpack_first(begin)), 2);
+    cr_assert_eq(begin, lp + 100 - 7 - 6 + 3);
+    memmove(lp, begin, listpack_bytes(begin));
+    expect_sound(3);
+    expect(listpack_at(lp, 0), "first");
+    expect(listpack_at(lp, 1), "c");
+    expect(listpack_at(lp, 2), "last");
+}
+
 Test(listpack, more_items_than_the_head_can_count)
 {
     listpack_init(lp);

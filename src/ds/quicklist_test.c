@@ -166,6 +166,50 @@ Test(quicklist, limits_nodes_by_bytes)
     }
 }
 
+/* ---- room in a node ------------------------------------------------------------------------------ */
+
+/* Where the bytes of the first node end; its last element stands there, in whichever way others move. */
+static const uint8_t *first_node_end(void)
+{
+    const struct quicklist_node *node = &list.first->nodes[0];
+    return node->bytes + node->size;
+}
+
+Test(quicklist, moves_no_others_for_an_element_at_the_head)
+{
+    unsigned moved = 0;
+
+    begin_with(-2, 0, 0);
+    for (unsigned i = 0; i < 4000; i++) {
+        const uint8_t *before = i > 0 ? first_node_end() : NULL;
+        quicklist_push(&list, QUICKLIST_HEAD, SPAN("xxxxxxxxxx"));
+        moved += before != first_node_end();
+        if (i % 100 == 0) cr_assert(quicklist_check(&list));
+    }
+    while (list.items > 1) {
+        const uint8_t *before = first_node_end();
+        quicklist_trim(&list, 1, 0, NULL);
+        moved += before != first_node_end();
+        if (list.items % 100 == 0) cr_assert(quicklist_check(&list));
+    }
+    /* Size classes up to 8 KB are some 30; six nodes go through them up and down. */
+    cr_expect_lt(moved, 6 * 2 * 32, "%u of 8000", moved);
+}
+
+Test(quicklist, finds_room_at_both_ends_of_a_node)
+{
+    begin_with(-5, 0, 0);
+    for (unsigned i = 0; i < 4000; i++) {
+        quicklist_push(&list, i % 3 == 0 ? QUICKLIST_TAIL : QUICKLIST_HEAD, SPAN("xxxxxxxxxx"));
+        if (i % 100 == 0) cr_assert(quicklist_check(&list));
+    }
+    cr_assert_eq(list.nodes, 1);
+    for (unsigned i = 0; list.items > 1; i++) {
+        quicklist_trim(&list, i % 3 != 0, i % 3 == 0, NULL);
+        if (i % 100 == 0) cr_assert(quicklist_check(&list));
+    }
+}
+
 /* ---- the directory ------------------------------------------------------------------------------- */
 
 static void expect_element(int64_t index, unsigned number)

@@ -176,12 +176,13 @@ struct entry *list_adopt(struct span key, int64_t deadline, struct list_value *v
                        LIST_INLINE_BYTES_MAX);
 }
 
-/* The list as a quicklist, to be changed. */
-static struct entry *open_quicklist(struct entry *e, const struct value_settings *settings)
+/* The list as a quicklist, to be changed; *e is the entry to go on with. */
+static struct quicklist *open_quicklist(struct entry **e, const struct value_settings *settings)
 {
-    if (is_inline(e)) return make_quicklist(e, settings);
-    quicklist_of(e)->rules.plain_bytes_min = rules_of(settings).plain_bytes_min;
-    return e;
+    if (is_inline(*e)) *e = make_quicklist(*e, settings);
+    struct quicklist *list = quicklist_of(*e);
+    list->rules.plain_bytes_min = rules_of(settings).plain_bytes_min;
+    return list;
 }
 
 /* Whether the list is inline and stays so with this element more. */
@@ -211,15 +212,14 @@ struct entry *list_push(struct entry *e, const struct value_settings *settings,
         size_t tail = listpack_end(inline_listpack(e));
         return insert_inline(e, end == QUICKLIST_HEAD ? LISTPACK_HEAD_BYTES : tail, text);
     }
-    e = open_quicklist(e, settings);
-    quicklist_push(quicklist_of(e), end, text);
+    quicklist_push(open_quicklist(&e, settings), end, text);
     return e;
 }
 
 /* A place of the list when it was inline, or is still. */
-static struct quicklist_place place_in(const struct entry *e, struct quicklist_place at)
+static struct quicklist_place place_in(const struct quicklist *list, struct quicklist_place at)
 {
-    if (at.block == NULL) at.block = quicklist_of(e)->first;
+    if (at.block == NULL) at.block = list->first;
     return at;
 }
 
@@ -230,8 +230,8 @@ struct entry *list_insert(struct entry *e, const struct value_settings *settings
         const uint8_t *lp = inline_listpack(e);
         return insert_inline(e, at.item + (after ? listpack_item_size(lp, at.item) : 0), text);
     }
-    e = open_quicklist(e, settings);
-    quicklist_insert(quicklist_of(e), place_in(e, at), after, text);
+    struct quicklist *list = open_quicklist(&e, settings);
+    quicklist_insert(list, place_in(list, at), after, text);
     return e;
 }
 
@@ -256,8 +256,8 @@ struct entry *list_replace(struct entry *e, const struct value_settings *setting
         if (listpack_bytes(lp) - old + listpack_item_bytes(text) <= LIST_INLINE_BYTES_MAX)
             return replace_inline(e, at.item, text);
     }
-    e = open_quicklist(e, settings);
-    quicklist_replace(quicklist_of(e), place_in(e, at), text);
+    struct quicklist *list = open_quicklist(&e, settings);
+    quicklist_replace(list, place_in(list, at), text);
     return make_inline(e, SHRINK_BYTES_MAX);
 }
 

@@ -172,9 +172,8 @@ void store_put_result(struct store *store, int db, const struct key *key, struct
 
 /* In-place change of a container (any type but string): open, change edit.entry by the functions of its
  * type (each returns the entry to go on with), close. Between the two nothing else may be asked of the
- * store. Opening takes the bucket for the snapshots, copies a leased value (see store_would_wait), and
- * makes an empty container where the key is not there. The caller has checked the type; the deadline
- * stays. */
+ * store. Opening deals with an expired key as store_find FIND_WRITE does, takes the bucket for the
+ * snapshots, and copies a leased value (see store_would_wait). The deadline stays. */
 struct store_edit {
     struct entry *entry; /* owned by the edit until it is closed */
     struct store *store;
@@ -187,6 +186,14 @@ struct store_edit {
                     groups); unless the key is new, WATCH and client tracking are not told */
     bool ready;  /* to be set where a value that was there has news: XADD, XGROUP DESTROY */
 };
+/* ERR_WRONG_TYPE where the key holds another type: nothing is open then. Nor is it where the key is not
+ * there, which edit->entry tells: it is NULL. */
+enum err store_edit_find(struct store *store, int db, const struct key *key, enum value_type type,
+                         struct store_edit *edit);
+/* The same, but makes an empty container where the key is not there. */
+enum err store_edit_make(struct store *store, int db, const struct key *key, enum value_type type,
+                         struct store_edit *edit);
+/* The same for those who have checked the type. */
 void store_edit_open(struct store *store, int db, const struct key *key, enum value_type type,
                      struct store_edit *edit);
 /* `changes` is what the change counts, also in dirty. With 0 a container made by the edit is dropped

@@ -179,8 +179,8 @@ static void edit_own_value(struct store_edit *edit)
     snapshot_count_lease_copied(edit->store);
 }
 
-void store_edit_open(struct store *store, int db, const struct key *key, enum value_type type,
-                     struct store_edit *edit)
+enum err store_edit_find(struct store *store, int db, const struct key *key, enum value_type type,
+                         struct store_edit *edit)
 {
     struct door door;
     door_open(&door, store, db, key);
@@ -190,15 +190,28 @@ void store_edit_open(struct store *store, int db, const struct key *key, enum va
                                 .key = *key,
                                 .place = door.place,
                                 .is_new = !door.seen};
-    if (door.seen) {
-        check(entry_type(door.entry) == type);
-        edit->entry = door.entry;
-        entry_set_clock(edit->entry, door_clock(&door));
-        edit_own_value(edit);
-        return;
-    }
+    if (!door.seen) return OK;
+    if (entry_type(door.entry) != type) return ERR_WRONG_TYPE;
+    edit->entry = door.entry;
+    entry_set_clock(edit->entry, door_clock(&door));
+    edit_own_value(edit);
+    return OK;
+}
+
+enum err store_edit_make(struct store *store, int db, const struct key *key, enum value_type type,
+                         struct store_edit *edit)
+{
+    TRY(store_edit_find(store, db, key, type, edit));
+    if (edit->entry != NULL) return OK;
     edit->entry = container_ops(type)->empty(key->name, &store->settings);
     entry_set_clock(edit->entry, store_clock_now(store));
+    return OK;
+}
+
+void store_edit_open(struct store *store, int db, const struct key *key, enum value_type type,
+                     struct store_edit *edit)
+{
+    check(store_edit_make(store, db, key, type, edit) == OK);
 }
 
 /* Puts a container that the edit has made into the keyspace. */

@@ -112,9 +112,8 @@ void quicklist_unpack_node(struct quicklist *list, struct quicklist_node *node)
     uint8_t *bytes = mem_alloc(size);
 
     quicklist_unpack_to(node, bytes);
-    mem_free(quicklist_node_allocation(node));
+    mem_free(node->bytes);
     node->bytes = bytes;
-    node->front = 0;
     node->form = QUICKLIST_LISTPACK;
     list->memory += size - memory;
 }

@@ -89,8 +89,7 @@ bool quicklist_walk_find(struct quicklist_walk *walk, struct span text)
 
 void quicklist_walk_close(struct quicklist_walk *walk)
 {
-    if (walk->unpacked == NULL)
-        return; /* most walks: what frees nothing costs 40 instructions too */
+    if (walk->unpacked == NULL) return; /* nearly always; to free nothing costs as much as a step */
     mem_free(walk->unpacked);
     walk->unpacked = NULL;
     walk->unpacked_cap = 0;

@@ -1,5 +1,5 @@
 # pando. Targets: all (default), install, unit, fuzz, command-fuzz, sim, bench, tidy, soak, clean.
-#   make race         x_race.c, threads against each other, under ThreadSanitizer
+#   make race         x_race.c, threads against each other, and I/O threads, under ThreadSanitizer
 #   make SAN=1        address and undefined-behaviour sanitizers, no jemalloc, in build/san
 #   make CC=clang     another compiler
 #   make BUILD=dir    another build folder
@@ -111,7 +111,8 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/%.o $(LIBRARY)
 # Races: x_race.c has its own main, a test by threads. (Criterion does not run under ThreadSanitizer.)
 RACES := $(foreach f,$(FLOORS),$(wildcard src/$(f)/*_race.c))
 race:
-	@$(MAKE) --no-print-directory BUILD=build/tsan SAN=thread races
+	@$(MAKE) --no-print-directory BUILD=build/tsan SAN=thread races build/tsan/pando-server
+	PANDO_SERVER=build/tsan/pando-server PANDO_TEST_PATIENCE=4 /usr/bin/python3 -m pytest -q tests/test_io_threads.py
 	@set -e; for r in $(RACES:src/%.c=build/tsan/race/%); do $$r $(SECONDS); done
 races: $(RACES:src/%.c=$(BUILD)/race/%)
 $(BUILD)/race/%: $(BUILD)/obj/%.o $(LIBRARY)

@@ -101,3 +101,25 @@ def test_by_itself_an_idle_server_uses_none(servers):
     exchange(server, 10, 3)
     assert used(server) == (0, 0)
     assert server.info("server")["io_threads_active"] == "0"
+
+
+def test_under_load_it_is_tried_whether_they_pay(servers):
+    server = servers.pando(io_threads=2, io_threads_auto="yes", loglevel="verbose")
+    done = threading.Event()
+
+    def flood(connection):
+        connection.send_raw(pack("CLIENT", "REPLY", "OFF"))
+        while not done.is_set():
+            connection.send_raw(pack("SET", "k", "v") * 5000)
+
+    floods = [threading.Thread(target=flood, args=(server.connect(),)) for _ in range(20)]
+    for thread in floods:
+        thread.start()
+    try:
+        wait_until(lambda: server.logged("commands a second with 2 threads"))
+    finally:
+        done.set()
+        for thread in floods:
+            thread.join()
+    wait_until(lambda: server.info("server")["io_threads_active"] == "0", "the threads to rest without load")
+    assert server.call("GET", "k") == b"v"

@@ -10,6 +10,7 @@ from .servers import free_port
 from .wait import PATIENCE, wait_until
 
 RUN_ID = b"a" * 40
+RECEIVE_BYTES = 1 << 18
 
 
 # An RDB file by hand
@@ -163,6 +164,8 @@ class FakeReplica(Connection):
 
     def __init__(self, server, port=1, capa=("eof", "psync2"), handshake=True):
         Connection.__init__(self, server.port, timeout=30 * PATIENCE)
+        # The kernel lets a receive buffer grow by tens of MB: what is not read is to wait at the primary.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
         self.server = server
         self.listening_port = port
         if handshake:

@@ -140,7 +140,54 @@ def test_the_backlog_ends_after_its_time_and_with_it_the_history(servers):
     assert before["repl_backlog_active"] == "1"
     replica.close()
     wait_until(lambda: primary.info("replication")["repl_backlog_active"] == "0", timeout=40)
-    assert primary.info("replication")["master_replid"] != before["master_replid"]
+    after = primary.info("replication")
+    assert after["master_replid"] != before["master_replid"]
+    assert after["master_replid2"] == "0" * 40 and after["second_repl_offset"] == "-1"
+    primary.call("SET", "counted", "by nobody")
+    assert primary.info("replication")["master_repl_offset"] == after["master_repl_offset"]
+    late = FakeReplica(primary, port=2)
+    assert late.ask(after["master_replid"], int(after["master_repl_offset"]) + 1).startswith(b"+FULLRESYNC")
+    assert late.replid != after["master_replid"], "what was not counted has no name"
+    assert primary.info("replication")["master_replid2"] == "0" * 40
+    late.close()
+
+
+@pytest.mark.pando_only
+def test_a_history_from_a_dump_is_kept_for_its_time(servers):
+    primary = servers.pando(repl_ping_replica_period="3600")
+    replica = FakeReplica(primary)
+    replica.sync()
+    primary.call("SET", "before", "the save")
+    assert replica.commands(2)[-1][0] == b"SET"
+    primary.call("SAVE")
+    replica.close()
+    primary.restart("kill")
+    before = primary.info("replication")
+    assert before["repl_backlog_active"] == "1" and before["master_replid2"] == replica.replid
+    primary.call("SET", "after", "the start")
+    assert int(primary.info("replication")["master_repl_offset"]) > int(before["master_repl_offset"])
+    again = FakeReplica(primary)
+    assert again.ask(replica.replid, replica.offset + 1).startswith(b"+CONTINUE")
+    again.offset = replica.offset
+    assert again.commands(2)[-1] == [b"SET", b"after", b"the start"]
+    again.close()
+    primary.directives["repl-backlog-ttl"] = "1"
+    primary.write_config()
+    primary.restart("kill")  # and now nobody comes
+    wait_until(lambda: primary.info("replication")["repl_backlog_active"] == "0")
+    after = primary.info("replication")
+    assert replica.replid not in (after["master_replid"], after["master_replid2"])
+
+
+@pytest.mark.pando_only
+def test_a_log_that_has_files_outlives_the_backlogs_time(servers):
+    primary = servers.pando(appendonly="yes", repl_backlog_ttl="1")
+    primary.call("SET", "k", "v")
+    before = primary.info("replication")
+    wait_until(lambda: primary.stat("uptime_in_seconds", "server") >= 3, "the time to be over")
+    after = primary.info("replication")
+    assert after["master_replid"] == before["master_replid"] and after["repl_backlog_active"] == "1"
+    assert primary.call("REPLICATION", "LOG") == []
 
 
 def test_the_backlogs_size_changes_at_run_time(pair):

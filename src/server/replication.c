@@ -253,7 +253,6 @@ static void act(struct replication *replication, const struct repl_action *actio
         server_update_policy(server);
         return;
     case REPL_DEACTIVATE:
-        if (aof_is_on(server)) return; /* the log goes on for its files */
         journal_deactivate(journal);
         server_update_policy(server);
         return;
@@ -347,6 +346,7 @@ static void on_timer(void *context)
     replication_run(replication, SPAN(""));
     if (now_ms - replication->last_timer_ms >= TIMER_US / 1000) {
         replication->last_timer_ms = now_ms;
+        replication->config.log_needed = aof_is_on(server);
         primary_timer(replication->primary, now_ms, &replication->actions);
         replication_run(replication, SPAN(""));
         role_timer(replication->role, now_ms, &replication->actions);

@@ -120,11 +120,7 @@ struct journal *journal_new(const struct journal_options *options)
 {
     struct journal *journal = mem_zalloc(sizeof *journal);
 
-    if (options->dir != NULL) {
-        size_t size = strlen(options->dir) + 1;
-        journal->dir = mem_alloc(size);
-        memcpy(journal->dir, options->dir, size);
-    }
+    if (options->dir != NULL) journal_set_dir(journal, options->dir);
     journal->worker = options->worker;
     journal->backlog_bytes = options->backlog_bytes;
     journal->memory_bytes_max = options->memory_bytes_max;
@@ -142,6 +138,16 @@ void journal_free(struct journal *journal)
     buf_release(&journal->tail);
     mem_free(journal->dir);
     mem_free(journal);
+}
+
+void journal_set_dir(struct journal *journal, const char *dir)
+{
+    size_t size = strlen(dir) + 1;
+
+    check(journal->spool == NULL);
+    mem_free(journal->dir);
+    journal->dir = mem_alloc(size);
+    memcpy(journal->dir, dir, size);
 }
 
 void journal_set_backlog(struct journal *journal, uint64_t bytes)

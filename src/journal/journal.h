@@ -46,6 +46,7 @@ struct journal_options {
 };
 struct journal *journal_new(const struct journal_options *options); /* fresh id, inactive, end 0 */
 void journal_free(struct journal *journal);                         /* all cursors are closed */
+void journal_set_dir(struct journal *journal, const char *dir);     /* only while inactive */
 void journal_set_backlog(struct journal *journal, uint64_t bytes);
 void journal_set_memory_max(struct journal *journal, size_t bytes);
 /* How far back bytes are held on disk without any reader, beyond the backlog: what was appended within

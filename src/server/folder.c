@@ -43,6 +43,7 @@ void folder_take(struct server *server)
     buf_append_char(&path, '\0');
     mem_free(server->folder);
     server->folder = path.ptr;
+    journal_set_dir(server->journal, server->folder);
 }
 
 void folder_release(struct server *server)

@@ -383,6 +383,56 @@ def test_an_old_primary_comes_back_as_a_replica_by_partial_resync(servers):
     assert_same_keyspace(new, old)
 
 
+@pytest.mark.parametrize("killed", ["promoted", "follower"])
+def test_a_new_id_outlives_a_kill(servers, killed):
+    """Of the node that made it at its promotion, and of the one that was told it by +CONTINUE."""
+    old = servers.pando()
+    promoted, follower = servers.pando(**AOF), servers.pando(**AOF)
+    for node in (promoted, follower):
+        node.replicate(old)
+        wait_linked(node)
+        wait_until(lambda: node.stat("aof_pending_rewrite", "persistence") == 0)
+    old.call("SET", "before", "it")
+    wait_in_sync(old, promoted, follower)
+    promoted.replicate(None)
+    follower.replicate(promoted)
+    wait_linked(follower)
+    with promoted.connect() as c:
+        write_some(c, 1)
+    wait_in_sync(promoted, follower)
+    follower.directives["replicaof"] = f"127.0.0.1 {promoted.port}"
+    follower.write_config()
+    {"promoted": promoted, "follower": follower}[killed].restart("kill")
+    wait_linked(follower)
+    with promoted.connect() as c:
+        write_some(c, 2)
+    wait_in_sync(promoted, follower)
+    assert promoted.stat("sync_full") == 0
+    assert_same_keyspace(promoted, follower)
+
+
+def test_files_whose_end_nobody_certifies_are_data_without_history(servers):
+    other = servers.oracle(**AOF)
+    replica = servers.pando()
+    replica.replicate(other)
+    wait_linked(replica)
+    with other.connect() as c:
+        write_some(c, 1)
+    wait_in_sync(other, replica)
+    before = digest(other)
+    replid = other.info("replication")["master_replid"]
+    other.stop()
+    server = servers.pando(folder=other.folder, port=other.port, **AOF)
+    assert digest(server) == before
+    info = server.info("replication")
+    assert info["master_replid"] != replid
+    assert info["master_replid2"] == "0" * 40 and info["second_repl_offset"] == "-1"
+    wait_linked(replica)
+    wait_in_sync(server, replica)
+    assert server.stat("sync_full") == 1
+    assert_same_keyspace(server, replica)
+
+
 def test_a_full_sync_makes_a_new_base(servers):
     primary = servers.pando()
     with primary.connect() as c:

@@ -1,5 +1,7 @@
 """A disk that is really full: nothing crashes, no write is lost or refused for it, an attempt that cannot go on ends with its
 reason in last_sync_error, and it works again when there is room. Who gives way is said in server/replication_room.c."""
+import os
+
 import pytest
 
 from harness.compare import fill, offset_of, replicas_of, wait_equal, wait_linked, wait_online
@@ -9,6 +11,7 @@ from harness.servers import ORACLE, PANDO
 from harness.wait import stays, wait_until
 
 MB = 1 << 20
+AOF = dict(appendonly="yes", auto_aof_rewrite_percentage="0")
 pytestmark = pytest.mark.pando_only
 
 
@@ -73,15 +76,41 @@ def test_a_disk_that_others_filled(servers):
     assert len(late.commands(50)) == 50
 
 
+def test_without_a_bound_a_reserve_of_the_disk_is_left(servers):
+    primary = servers.pando(start=False, repl_backlog_size="16kb", repl_log_memory_max="1mb")
+    disk = SmallDisk(primary, 64 * MB)  # smaller than the reserve
+    primary.start()
+    idle = FakeReplica(primary)
+    servers.later(idle.close)
+    idle.sync()
+    fill(primary, 100, 100000)
+    wait_until(lambda: replicas_of(primary) == [], "the reader to be dropped")
+    assert "byte ceiling" in sync_error(primary)
+    assert primary.logged("Writing a spool file in .* failed: No space left on device")
+    free = os.statvfs(disk.path)
+    assert free.f_bavail * free.f_frsize > 60 * MB, "nothing was taken of it"
+
+
+def test_what_is_kept_for_the_absent_leaves_the_reserve_too(servers):
+    server = servers.pando(start=False, repl_backlog_size="16kb", repl_log_memory_max="1mb", repl_backlog_seconds="3600", **AOF)
+    disk = SmallDisk(server, 64 * MB)
+    server.start()
+    fill(server, 40, 100000)
+    server.call("BGREWRITEAOF")
+    wait_until(lambda: server.info("persistence")["aof_rewrite_in_progress"] == "0")
+    fill(server, 1, 100000)
+    wait_until(lambda: server.stat("repl_backlog_disk") < MB and not list(
+        disk.path.glob("pando-*/log-*.aof")), "what nobody reads to be given up before the disk is full")
+
+
 def test_the_output_limit_of_replicas_says_what_they_pin_in_memory(servers):
     primary = servers.pando(repl_log_memory_max="64mb", repl_log_disk_max="1gb", client_output_buffer_limit="replica 2mb 1mb 1")
     idle = FakeReplica(primary)
     servers.later(idle.close)
     idle.sync()
     fill(primary, 200, 100000)
-    figures = primary.info("replication")
     wait_until(lambda: primary.stat("repl_log_memory") < 3 * MB, "memory to be within the limit")
-    assert int(figures["repl_log_disk"]) > 10 * MB
+    assert primary.stat("repl_log_disk") > 10 * MB
     stays(lambda: len(replicas_of(primary)) == 1, "the replica", seconds=1.5)
     assert len(idle.commands(200)) == 200
 
@@ -308,8 +337,6 @@ def test_slow_writers_let_a_slow_full_sync_finish(servers):
 
 
 # --- the append only file, and what is kept for replicas that are away ---
-
-AOF = dict(appendonly="yes", auto_aof_rewrite_percentage="0")
 
 
 def aof_on(servers, size, **options):

@@ -6,8 +6,10 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 static const char id[] = "0123456789abcdef0123456789abcdef01234567";
 static char folder[64];
@@ -135,6 +137,50 @@ Test(log_writer, what_is_published_is_written_in_order)
     cr_assert_eq(found.tail, SEGMENT_END);
     cr_assert_eq(found.head.id[0], 'e');
     cr_assert_eq(found.end, expected.len);
+    close_all(false);
+}
+
+Test(log_writer, a_change_of_the_id_is_synced_whatever_the_policy)
+{
+    open_all(false);
+    log_writer_set_sync(writer, LOG_SYNC_NO, false);
+    begin("a.1");
+    append(100, 'a');
+    log_writer_run(writer, 0);
+    cr_assert_eq(log_writer_figures(writer)->written, 100);
+    cr_assert_eq(segments_synced(segments), 0);
+    struct log_writer_change renamed = change("");
+    log_writer_change_id(writer, &renamed);
+    append(50, 'b');
+    log_writer_run(writer, 0);
+    cr_assert_eq(segments_synced(segments), 100, "the line and what stands before it");
+    cr_assert_eq(log_writer_figures(writer)->written, 150);
+    close_all(false);
+}
+
+Test(log_writer, nothing_is_written_behind_an_id_that_could_not_be)
+{
+    open_all(false);
+    begin("a.1");
+    append(100, 'a');
+    log_writer_run(writer, 0);
+    struct rlimit most = {segments_current_bytes(segments) + 10, RLIM_INFINITY};
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &most), 0);
+    struct log_writer_change renamed = change("");
+    log_writer_change_id(writer, &renamed);
+    append(5, 'b');
+    log_writer_run(writer, 0);
+    cr_assert_eq(log_writer_figures(writer)->error, -EFBIG);
+    most.rlim_cur = RLIM_INFINITY;
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &most), 0);
+    log_writer_run(writer, 500);
+    cr_assert_eq(log_writer_figures(writer)->written, 100);
+    cr_assert_eq(calls, 1, "the change is not done");
+    log_writer_run(writer, 1000);
+    cr_assert_eq(calls, 2);
+    cr_assert_eq(last_error, 0);
+    expect_on_disk();
     close_all(false);
 }
 

@@ -1,11 +1,9 @@
 #include "io/sync_file.h"
 
 #include "base/mem.h"
-#include "io/file.h"
+#include "io/temp_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -14,12 +12,11 @@ struct sync_file {
     void (*room)(void *);
     void (*done)(void *, const char *error);
     void *context;
-    int fd;
+    struct temp_file temp; /* with its folder: the working directory may change meanwhile */
     int error;     /* -errno of the first failure; written by the worker, read after its jobs */
     size_t queued; /* bytes handed over and not reported back */
     unsigned jobs; /* under way */
     bool was_full, closed, keep, finishing;
-    char path[PATH_MAX]; /* with its folder: the working directory may change meanwhile */
 };
 
 struct job {
@@ -29,7 +26,7 @@ struct job {
     char bytes[];
 };
 
-struct sync_file *sync_file_open(struct worker *worker, long long now_s, void (*room)(void *),
+struct sync_file *sync_file_open(struct worker *worker, void (*room)(void *),
                                  void (*done)(void *, const char *error), void *context)
 {
     struct sync_file *file = mem_zalloc(sizeof *file);
@@ -37,20 +34,18 @@ struct sync_file *sync_file_open(struct worker *worker, long long now_s, void (*
 
     if (getcwd(folder, sizeof folder) == NULL) snprintf(folder, sizeof folder, ".");
     *file = (struct sync_file){.worker = worker, .room = room, .done = done, .context = context};
-    snprintf(file->path, sizeof file->path, "%s/temp-%lld.%ld.rdb", folder, now_s, (long)getpid());
-    file->fd = open(file->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (file->fd >= 0) return file;
-    int error = errno;
+    int error = temp_file_open(&file->temp, folder, "temp-", ".rdb", 0);
+    if (error == 0) return file;
     mem_free(file);
-    errno = error;
+    errno = -error;
     return NULL;
 }
 
 static void free_when_idle(struct sync_file *file)
 {
     if (!file->closed || file->jobs > 0) return;
-    close(file->fd);
-    if (!file->keep) unlink(file->path);
+    if (file->keep) close(file->temp.fd);
+    else temp_file_discard(&file->temp);
     mem_free(file);
 }
 
@@ -60,8 +55,8 @@ static void work(void *context)
     struct sync_file *file = job->file;
 
     if (file->error == 0 && job->len > 0)
-        file->error = file_write_all(file->fd, job->bytes, job->len);
-    if (file->error == 0 && job->sync && fsync(file->fd) != 0) file->error = -errno;
+        file->error = temp_file_write(&file->temp, job->bytes, job->len);
+    if (file->error == 0 && job->sync) file->error = temp_file_sync(&file->temp);
 }
 
 static void worked(void *context)
@@ -110,7 +105,7 @@ void sync_file_finish(struct sync_file *file)
 
 const char *sync_file_path(const struct sync_file *file)
 {
-    return file->path;
+    return file->temp.path;
 }
 
 void sync_file_close(struct sync_file *file, bool keep)

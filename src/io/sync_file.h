@@ -11,10 +11,11 @@
 
 struct sync_file;
 
-/* Opens temp-<unix time>.<pid>.rdb in the working directory. `room` is called when the queue has room again, `done` once,
- * after sync_file_finish: "" or why it failed; the file is then synced and closed, sync_file_path names it. NULL (errno
+/* Opens a temporary file (temp_file.h) in the working directory: no other attempt's, also where one that was given up is
+ * still being written, and swept at the next start where this process dies. `room` is called when the queue has room again,
+ * `done` once, after sync_file_finish: "" or why it failed; the file is then synced, sync_file_path names it. NULL (errno
  * set) where it cannot be made. */
-struct sync_file *sync_file_open(struct worker *worker, long long now_s, void (*room)(void *),
+struct sync_file *sync_file_open(struct worker *worker, void (*room)(void *),
                                  void (*done)(void *, const char *error), void *context);
 bool sync_file_write(
     struct sync_file *file,

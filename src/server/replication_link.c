@@ -516,8 +516,7 @@ static void choose_way(struct link *link, struct span head)
     link->to_file = link->no_room || mode == DISKLESS_LOAD_DISABLED ||
                     (mode == DISKLESS_LOAD_ON_EMPTY_DB && !store_is_empty(server->store));
     if (link->to_file) {
-        link->file = sync_file_open(server->file_worker, (long long)(server->now_ms / 1000),
-                                    on_file_room, on_file_done, link);
+        link->file = sync_file_open(server->file_worker, on_file_room, on_file_done, link);
         if (link->file == NULL)
             log_warning("No temporary file for the snapshot (%s): loading it from the socket",
                         strerror(errno));

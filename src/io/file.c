@@ -256,16 +256,21 @@ uint64_t file_system_free(const char *dir)
     return (uint64_t)st.f_bavail * st.f_frsize;
 }
 
-uint64_t file_system_allowance(const char *dir)
+uint64_t file_system_reserve(uint64_t bytes)
 {
     const uint64_t gigabyte = UINT64_C(1) << 30;
+
+    return bytes / 10 > gigabyte ? bytes / 10 : gigabyte;
+}
+
+uint64_t file_system_allowance(const char *dir)
+{
     struct statvfs st;
     uint64_t available, reserve;
 
     if (statvfs(dir, &st) != 0) return UINT64_MAX;
     available = (uint64_t)st.f_bavail * st.f_frsize;
-    reserve = (uint64_t)st.f_blocks * st.f_frsize / 10;
-    if (reserve < gigabyte) reserve = gigabyte;
+    reserve = file_system_reserve((uint64_t)st.f_blocks * st.f_frsize);
     return available > reserve ? available - reserve : 0;
 }
 

@@ -46,8 +46,10 @@ void file_close(int fd);                  /* -1 is fine */
 /* Bytes that may still be written on the file system of `dir` by this user; UINT64_MAX where
  * unknown. */
 uint64_t file_system_free(const char *dir);
-/* What a spool or a log may take of the file system of `dir`: free space less the larger of 10% of
- * its size and 1 GB. UINT64_MAX where unknown. */
+/* What is left alone of a file system of so many bytes: the larger of 10% of it and 1 GB. */
+uint64_t file_system_reserve(uint64_t bytes);
+/* What a spool or a log may take of the file system of `dir`: free space less the reserve. UINT64_MAX
+ * where unknown. */
 uint64_t file_system_allowance(const char *dir);
 /* Makes dir (0700) and takes an exclusive lock on dir/lock for the life of the descriptor. The fd,
  * or -EWOULDBLOCK where another process holds it. */

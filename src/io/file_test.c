@@ -157,6 +157,15 @@ Test(file, one_process_at_a_time_holds_a_folder)
     cr_assert_eq(rmdir(in_dir("a")), 0);
 }
 
+Test(file, a_tenth_or_a_gigabyte_of_the_disk_is_not_taken)
+{
+    const uint64_t gigabyte = UINT64_C(1) << 30;
+
+    cr_assert_eq(file_system_reserve(0), gigabyte);
+    cr_assert_eq(file_system_reserve(10 * gigabyte), gigabyte);
+    cr_assert_eq(file_system_reserve(50 * gigabyte), 5 * gigabyte);
+}
+
 Test(file, tells_the_room_on_a_file_system)
 {
     cr_assert_gt(file_system_free(dir), 0);

@@ -71,6 +71,8 @@ Test(config, starts_with_the_defaults)
     cr_assert_eq(config->loglevel, LOG_LEVEL_NOTICE);
     cr_assert_str_eq(config->dbfilename, "dump.rdb");
     cr_assert_eq(config->client_output_buffer_limit.of[OUTPUT_REPLICA].soft_bytes, 64 << 20);
+    cr_assert_eq(config->repl_log_disk_max, 0, "by what the file system can spare");
+    cr_assert_not(config->repl_slow_writers);
     SHOWS(config, "save", "3600 1 300 100 60 10000");
     SHOWS(config, "bind", "* -::*");
     SHOWS(config, "replicaof", "");

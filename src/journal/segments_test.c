@@ -255,6 +255,25 @@ Test(segments, retired_files_serve_the_backlog_until_nobody_wants_them)
     expect_readable(1000, 1500);
 }
 
+/* Redis reads a comment line into 128 bytes. */
+Test(segments, lines_are_short_at_their_longest)
+{
+    struct segment_head head = {.offset = UINT64_MAX, .db = INT32_MAX};
+    struct segment_mark mark = {UINT64_MAX, UINT64_MAX, UINT32_MAX};
+    struct buf line = {0};
+
+    memcpy(head.id, id, sizeof id);
+    segment_write_head(&line, &head, false);
+    cr_assert_lt(line.len, SEGMENT_LINE_MAX);
+    buf_clear(&line);
+    segment_write_mark(&line, &mark);
+    cr_assert_lt(line.len, SEGMENT_LINE_MAX);
+    buf_clear(&line);
+    segment_write_time(&line, INT64_MAX);
+    cr_assert_lt(line.len, SEGMENT_LINE_MAX);
+    buf_release(&line);
+}
+
 Test(segments, a_gap_ends_the_backlog)
 {
     open_file(first_path, 0);

@@ -1,4 +1,6 @@
 """The log: it takes whole units, nothing leaves before the file has it, and its files say where in it they stand."""
+import shutil
+
 import pytest
 
 from harness.compare import assert_same_keyspace, digest, fill, offset_of, wait_in_sync, wait_linked
@@ -345,6 +347,35 @@ def test_a_replica_that_loads_adds_nothing_to_its_log(servers):
     wait_in_sync(primary, replica)
     assert primary.stat("sync_full") == 1
     assert_same_keyspace(primary, replica)
+
+
+def test_what_redis_appended_survives_a_kill_at_each_step_of_the_start(servers):
+    """It stays where Redis wrote it until a new file, which the manifest names, has it."""
+    server = servers.pando(**AOF, repl_ping_replica_period=3600)
+    server.call("SET", "kept", "v")
+    server.kill()
+    server.expect_crash = True
+    folder, kept = server.folder / "appendonlydir", server.folder / "kept"
+    with open(incr_path(server), "ab") as file:
+        file.write(WHOLE)
+    folder.rename(kept)
+    for kind in ("write", "rename", "truncate"):
+        for at in range(1, 100):
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(kept, folder)
+            fault = Fault(folder, server.folder / "trace", "after", at, kind)
+            try:
+                server.start(env=fault.environment)
+            except (RuntimeError, AssertionError):
+                server.wait_exit()
+            met = fault.met()
+            server.kill()
+            if met is None:
+                break
+            server.start()
+            assert len(keys_of(server, 3)) == 5 and keys_of(server, 0) == [b"kept"], f"killed after {met}"
+            server.kill()
+        assert at > 1, f"no {kind} at all"
 
 
 def test_a_wrong_crc_before_the_last_stretch_stops_the_start(servers):

@@ -288,7 +288,8 @@ def test_a_primary_takes_the_whole_units_of_its_end_under_a_new_id(servers, ende
     # One that had more under that id, as if it had been sent, does not.
     other = FakeReplica(server)
     servers.later(other.close)
-    assert other.ask(replid, offset + 2).startswith(b"+FULLRESYNC")
+    assert other.ask(replid, offset + 2).startswith(b"+FULLRESYNC") and server.stat("sync_partial_err", "stats") == 1
+    assert server.logged("it has 1 bytes beyond offset .* they are lost")
     # The files say the same at the next start.
     kept = digest(server)
     server.restart("kill")

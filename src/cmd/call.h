@@ -48,13 +48,13 @@ struct call {
 /* Settings that handlers below the server need; the server keeps them current. */
 struct limits {
     uint64_t bulk_bytes_max; /* proto-max-bulk-len */
-    uint64_t
-        obeyed_bytes_max; /* of a string that the log says was allowed elsewhere: the machine's memory */
+    /* Of a string that the log says was allowed elsewhere: the machine's memory. */
+    uint64_t obeyed_bytes_max;
     bool lazy_user_del, lazy_user_flush;
     bool compress;      /* rdbcompression: DUMP */
     bool skip_checksum; /* DEBUG SET-SKIP-CHECKSUM-VALIDATION */
-    bool
-        shares_integers; /* OBJECT REFCOUNT: Redis shares small integers unless maxmemory has an LRU or LFU policy */
+    /* OBJECT REFCOUNT: Redis shares small integers unless maxmemory has an LRU or LFU policy. */
+    bool shares_integers;
     int databases;
     const struct command_registry *commands; /* NULL: the table as it is, nothing renamed */
 };

@@ -103,8 +103,8 @@ struct image_progress {
     uint64_t rdb_bytes;                /* made so far; the size of the file once complete */
     uint64_t records_behind;           /* bytes that the encoder has not read yet */
     uint64_t door_bytes, memory, disk; /* both spools */
-    uint64_t
-        expected_bytes; /* rdb_bytes scaled to all keys: for percent and ETA; exact once complete */
+    /* rdb_bytes scaled to all keys: for percent and ETA; exact once complete. */
+    uint64_t expected_bytes;
 };
 void image_progress(const struct image *image, struct image_progress *out);
 

@@ -146,8 +146,8 @@ struct replica_figures {
                           link-up */
     bool ever_synced;  /* there is data that came from a primary, or was loaded */
     int64_t last_io_s; /* master_last_io_seconds_ago, -1 when down */
-    int64_t
-        down_since_s; /* master_link_down_since_seconds, -1 when up; since start when never up */
+    /* master_link_down_since_seconds, -1 when up; since start when never up. */
+    int64_t down_since_s;
     uint64_t read_offset;    /* slave_read_repl_offset */
     uint64_t applied_offset; /* slave_repl_offset */
     int64_t sync_total;      /* master_sync_total_bytes; 0 while unknown */

@@ -122,7 +122,6 @@ static struct aof_replay *open_replay(struct aof_load *load, const char *path, u
     struct aof_replay_options options = {
         .run = run_command, .line = see_line, .context = load, .from = from, .upto = upto};
 
-    load->written_ms = 0;
     if (is_recovery(load)) {
         options.wants = wants;
         recovery_begin_file(&load->recovery);
@@ -184,6 +183,8 @@ static void begin_incr(struct aof_load *load)
     }
     load->phase = REPLAY;
     load->in_transaction = false;
+    load->written_ms =
+        0; /* a torn tail, which comes in a second replay, belongs to what is before it */
     load->aof->server->applier->db = 0;
     load->replay = open_replay(load, incr->path, 0, upto);
 }

@@ -196,9 +196,9 @@ typedef bool config_hook(void *context, const char **why);
 void config_on_change(struct config *config, const char *name, config_hook *hook, void *context);
 
 struct config_caller {
-    bool
-        may_protected; /* enable-protected-configs allows this caller to set protected directives */
-    bool loading;      /* a data set is being loaded: some directives must wait */
+    /* enable-protected-configs allows this caller to set protected directives. */
+    bool may_protected;
+    bool loading; /* a data set is being loaded: some directives must wait */
 };
 /* argv: name value [name value ...]. False with the text of the error reply. */
 bool config_set(struct config *config, const struct span *argv, int argc,

@@ -50,8 +50,8 @@ struct config_kind {
     void (*release)(void *field);
     /* Called after a field got an old value back; NULL: nothing else to do. */
     void (*restored)(const void *field);
-    bool
-        always_written; /* REWRITE writes it though it has its default, which depends on how the process starts */
+    /* REWRITE writes it though it has its default, which depends on how the process starts. */
+    bool always_written;
 };
 /* Parts of string_kind, for kinds that are strings in part. */
 void string_show(const struct directive *directive, const void *field, struct buf *out);

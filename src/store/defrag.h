@@ -29,8 +29,8 @@ struct defrag_figures *store_defrag_figures(struct store *store);
 struct defrag { /* zero is the beginning of a walk */
     int db;
     size_t bucket; /* the next one */
-    uint64_t
-        later[DEFRAG_LATER_MAX]; /* hashes of keys in the bucket before whose values are large */
+    /* Hashes of keys in the bucket before whose values are large. */
+    uint64_t later[DEFRAG_LATER_MAX];
     unsigned later_count;
     struct value_cursor cursor; /* in the last of them */
     struct defrag_figures figures;

@@ -36,7 +36,8 @@ struct request {
                           buffer changes or the next call */
     int argc;          /* 0 after an empty inline line, "*0" or "*-1": nothing to execute */
     bool is_inline;    /* the last command was one */
-    /* Its bytes are those that an encoder makes of argv: may be passed on as they are (a line may end in "\r" and any byte, such a command is not). */
+    /* Its bytes are those that an encoder makes of argv: they may be passed on as they are. (A line
+     * may end in "\r" and any byte; such a command is not.) */
     bool is_canonical;
     /* Parser's state. */
     int capacity;     /* of argv */

@@ -183,8 +183,7 @@ static void begin_incr(struct aof_load *load)
     }
     load->phase = REPLAY;
     load->in_transaction = false;
-    load->written_ms =
-        0; /* a torn tail, which comes in a second replay, belongs to what is before it */
+    load->written_ms = 0; /* a replay of the torn tail goes on with what this one sees */
     load->aof->server->applier->db = 0;
     load->replay = open_replay(load, incr->path, 0, upto);
 }

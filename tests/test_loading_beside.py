@@ -12,14 +12,15 @@ pytestmark = pytest.mark.pando_only
 
 
 def replies_until_linked(replica, *command):
-    """What the replica answers all the while, each different reply once, in order."""
-    seen = []
+    """What the replica answers all the while, each different reply once, in order; and whether INFO said that it loads."""
+    seen, told = [], False
     with replica.connect() as c:
         while not linked(replica):
             reply = c.do(*command)
             if not seen or seen[-1] != reply:
                 seen.append(reply)
-    return seen
+            told = told or replica.stat("loading", "persistence") == 1
+    return seen, told
 
 
 @pytest.mark.parametrize("load", ["disabled", "on-empty-db", "swapdb"])
@@ -29,9 +30,10 @@ def test_without_room_the_new_is_stored_and_verified_before_the_old_goes(servers
     replica.call("SET", "mine", "is kept")
     link = servers.proxy(primary, rate=MB // 2)
     replica.replicate(link)
-    seen = replies_until_linked(replica, "GET", "mine")
+    seen, told = replies_until_linked(replica, "GET", "mine")
     assert seen[0] == b"is kept"
     assert seen[1].startswith(b"LOADING"), seen
+    assert told
     assert replica.logged("The snapshot needs .* bytes and 1024 are available")
     assert replica.logged("The snapshot is whole: the old data goes now")
     wait_equal(primary, replica)
@@ -43,7 +45,9 @@ def test_with_room_the_old_is_served_until_the_new_is_there(servers, load):
     fill(primary, 3000, 100)
     replica.call("SET", "mine", "is kept")
     replica.replicate(primary)
-    assert replies_until_linked(replica, "GET", "mine") in ([b"is kept"], [b"is kept", NULL_BULK])
+    seen, told = replies_until_linked(replica, "GET", "mine")
+    assert seen in ([b"is kept"], [b"is kept", NULL_BULK])
+    assert not told
     wait_equal(primary, replica)
 
 
@@ -53,14 +57,14 @@ def of_a_large_sender(checksum):
     return rdb([], body=b"\xfa\x08used-mem" + length(len(number)) + number + b"\xfe\x00\x00\x05their\x04data", checksum=checksum)
 
 
-@pytest.mark.parametrize("in_bytes", [False, True], ids=["at-once", "byte-by-byte"])
-def test_without_room_a_snapshot_that_is_not_whole_costs_nothing(servers, in_bytes):
+@pytest.mark.parametrize("in_pieces", [False, True], ids=["at-once", "in-pieces"])
+def test_without_room_a_snapshot_that_is_not_whole_costs_nothing(servers, in_pieces):
     def script(peer):
         snapshot = of_a_large_sender(checksum=12345)
-        if in_bytes:
-            peer.send(b"+FULLRESYNC %s 0\r\n$%d\r\n" % (RUN_ID, len(snapshot)))
-            for byte in snapshot:
-                peer.send(bytes([byte]))
+        if in_pieces:
+            peer.send(b"+FULLRESYNC %s 0\r\n$%d\r\n" % (RUN_ID, len(snapshot)) + snapshot[:1])
+            wait_until(lambda: replica.stat("master_sync_read_bytes") == 1, "the first byte to be read")
+            peer.send(snapshot[1:])
         else:
             peer.full_sync(snapshot)
         peer.until_closed()
@@ -76,8 +80,9 @@ def test_without_room_a_snapshot_that_is_not_whole_costs_nothing(servers, in_byt
     assert "checksum is wrong" in replica.info("replication")["last_sync_error"]
     assert replica.info("replication")["master_replid"] == replid != RUN_ID.decode()
     replica.replicate(None)
+    replica.call("SET", "more", "goes on")
     replica.restart("kill")
-    assert replica.call("GET", "mine") == b"is kept"
+    assert replica.call("MGET", "mine", "more") == [b"is kept", b"goes on"]
 
 
 def test_stale_data_is_not_served_during_a_sync_either_where_that_is_forbidden(servers):

@@ -396,6 +396,16 @@ static bool start_next(struct log_writer *writer)
     return true;
 }
 
+/* Under `always` nothing else would sync what was written before that was asked for. */
+static void sync_the_rest(struct log_writer *writer)
+{
+    const struct log_writer_figures *figures = &writer->figures;
+
+    if (writer->sync == LOG_SYNC_ALWAYS && figures->synced < figures->written && !figures->broken &&
+        writer->pin != NULL && writer->write_job == NULL && writer->sync_job == NULL)
+        start_sync(writer);
+}
+
 int64_t log_writer_run(struct log_writer *writer, int64_t now_ms)
 {
     const struct log_writer_figures *figures = &writer->figures;
@@ -404,6 +414,7 @@ int64_t log_writer_run(struct log_writer *writer, int64_t now_ms)
     writer->now_ms = now_ms;
     while (start_next(writer))
         if (writer->options.writer != NULL) break;
+    sync_the_rest(writer);
     if (figures->error != 0 && writer->write_job == NULL)
         next_ms = writer->retry_at_ms > now_ms ? writer->retry_at_ms - now_ms : 1;
     if (writer->sync != LOG_SYNC_EVERY_SECOND || figures->synced >= figures->written ||

@@ -78,7 +78,7 @@ static enum log_sync sync_policy(const struct server *server)
     }
 }
 
-static void apply_policy(struct aof *aof)
+void aof_apply_policy(struct aof *aof)
 {
     const struct config *config = aof->server->config;
     enum log_sync sync = sync_policy(aof->server);
@@ -87,14 +87,16 @@ static void apply_policy(struct aof *aof)
     /* Redis' directive: while a rewrite loads the disk, no fsync of ours waits for it. */
     if (config->no_appendfsync_on_rewrite && aof->rewrite.running && sync != LOG_SYNC_NO)
         sync = LOG_SYNC_NO;
+    aof->syncs_all = sync == LOG_SYNC_ALWAYS;
     /* A primary before 7.0 sends lifetimes, not deadlines: a replica keeps when it got them, for the replay. */
     log_writer_set_sync(aof->writer, sync,
                         config->aof_timestamp_enabled || server_is_replica(aof->server));
+    gates_moved(aof->server);
 }
 
 void aof_role_changed(struct server *server)
 {
-    if (server->aof != NULL) apply_policy(server->aof);
+    if (server->aof != NULL) aof_apply_policy(server->aof);
 }
 
 struct worker *aof_worker(struct aof *aof)
@@ -117,7 +119,7 @@ void aof_make_writer(struct aof *aof)
                                                               .clock_us = clock_monotonic_us,
                                                               .moved = on_moved,
                                                               .context = aof});
-    apply_policy(aof);
+    aof_apply_policy(aof);
 }
 
 void aof_fill_change(struct aof *aof, struct log_writer_change *change)
@@ -178,7 +180,7 @@ uint64_t aof_reach(const struct server *server)
     if (aof->state != AOF_ON || aof->is_stalled) return UINT64_MAX;
     const struct log_writer_figures *figures = log_writer_figures(aof->writer);
     if (figures->broken) return UINT64_MAX;
-    return server->config->appendfsync == APPENDFSYNC_ALWAYS ? figures->synced : figures->written;
+    return aof->syncs_all ? figures->synced : figures->written;
 }
 
 bool aof_gates_all(const struct server *server)
@@ -268,7 +270,7 @@ bool aof_configure(struct server *server, const char **why)
     if (aof->load != NULL || server->loading) return true;
     if (wanted && aof->state == AOF_OFF && !start(aof, why)) return false;
     if (!wanted && aof->state != AOF_OFF) stop(aof);
-    apply_policy(aof);
+    aof_apply_policy(aof);
     return true;
 }
 

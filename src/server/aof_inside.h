@@ -46,8 +46,15 @@ struct aof {
     uint64_t closed_size;        /* of the files before the current one */
     uint64_t stalled;            /* times that replies went ahead of a hanging write */
     bool is_stalled;
+    bool
+        syncs_all; /* appendfsync always, as far as it counts now: what tells of a write waits for its sync */
     int64_t behind_since_ms; /* writing commands wait since then */
 };
+
+/* ---- aof.c ------------------------------------------------------------------------------------- */
+
+/* What appendfsync and no-appendfsync-on-rewrite mean now: also when a rewrite begins or ends. */
+void aof_apply_policy(struct aof *aof);
 
 /* ---- aof_files.c ------------------------------------------------------------------------------- */
 

@@ -262,6 +262,7 @@ bool aof_start_rewrite(struct aof *aof)
         return false;
     }
     rewrite->running = true;
+    aof_apply_policy(aof);
     rewrite->started_ms = clock_wall_ms();
     struct beginning *beginning = plan(aof, path);
     rewrite->file = start_base(aof, error);

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.compare import fill, wait_equal, wait_linked
+from harness.compare import digest, fill, wait_equal, wait_linked
 from harness.peers import FakeReplica
 from harness.wait import wait_until
 
@@ -89,6 +89,47 @@ def test_a_folder_that_another_holds_is_left_alone(servers):
         assert [p.name for p in own_folder(server).iterdir()] == ["lock"]
         assert (own_folder(server) / "lock").read_text() == ""
         assert len(idle.commands(60)) == 60
+
+
+def test_a_new_dir_gets_append_only_files_of_its_own(servers, tmp_path):
+    server = servers.pando(appendonly="yes", repl_log_memory_max="1mb", repl_backlog_size="16kb")
+    fill(server, 30, 100000)
+    server.configure(dir=tmp_path)
+    server.call("SET", "after", "it")
+    wait_until(lambda: server.stat("aof_pending_rewrite", "persistence") == 0, "the new base to stand")
+    server.call("BGREWRITEAOF")
+    wait_until(lambda: server.stat("aof_rewrites", "persistence") == 2)
+    server.call("SET", "last", "of all")
+    before = digest(server)
+    server.directives["dir"] = str(tmp_path)
+    server.write_config()
+    server.restart("kill")
+    assert digest(server) == before
+    other = servers.pando(folder=server.folder, port=server.port + 1, appendonly="yes")
+    assert other.call("DBSIZE") == 30, "the old ones are left, with what was in them, and are nobody's"
+
+
+def test_a_new_dir_must_not_be_anothers(servers):
+    first, second = servers.pando(appendonly="yes"), servers.pando(appendonly="yes")
+    first.call("SET", "k", "of the first")
+    second.call("SET", "k", "of the second")
+    reply = second.do("CONFIG", "SET", "dir", str(first.folder))
+    assert reply.startswith(b"ERR CONFIG SET failed (possibly related to argument 'dir')"), reply
+    assert second.logged("give each node a dir of its own .directive dir.")
+    assert second.config("dir") == str(second.folder)
+    second.call("SET", "more", "of the second")
+    second.call("BGREWRITEAOF")
+    wait_until(lambda: second.stat("aof_rewrites", "persistence") == 1)
+    before = digest(first), digest(second)
+    first.restart("kill")
+    second.restart("kill")
+    assert (digest(first), digest(second)) == before
+    second.configure(appendonly="no")
+    second.configure(dir=first.folder)
+    assert second.do("CONFIG", "SET", "appendonly", "yes").startswith(b"ERR")
+    assert second.do("BGREWRITEAOF").startswith(b"ERR")
+    first.restart("kill")
+    assert digest(first) == before[0]
 
 
 @pytest.mark.parametrize("tls_port, name", [("0", "pando-????????????????"), ("7777", "pando-7777")])

@@ -53,7 +53,7 @@ def test_the_reader_that_is_furthest_behind_is_dropped_and_no_write_is_lost(serv
     servers.later(late.close)
     late.sync()
     fill(primary, 90, 100000, prefix="more")
-    assert int(primary.info("replication")["repl_log_disk"]) > MB
+    wait_until(lambda: primary.stat("repl_log_disk") > MB, "the log to be on disk")
     assert len(late.commands(90)) == 90
     assert primary.stat("sync_full") == 3
 

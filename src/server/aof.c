@@ -320,6 +320,19 @@ void aof_began_anew(struct server *server)
     if (!aof_start_rewrite(aof)) aof->rewrite_scheduled = true;
 }
 
+void aof_begin_elsewhere(struct aof *aof)
+{
+    struct server *server = aof->server;
+
+    aof_flush(server);
+    replication_drop_behind_memory(server); /* what only the files hold cannot be read any more */
+    journal_set_segments(server->journal, NULL);
+    struct segments *segments = aof_let_go(server);
+    segments_forget(segments);
+    segments_free(segments);
+    aof_began_anew(server);
+}
+
 /* ---- INFO -------------------------------------------------------------------------------------- */
 
 uint64_t aof_current_size(const struct aof *aof)

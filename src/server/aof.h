@@ -32,6 +32,9 @@ int64_t aof_load_slice(struct server *server);
 
 /* Hook of the directives: starts, stops, policy. False with *why where it cannot start. */
 bool aof_configure(struct server *server, const char **why);
+/* Hook of `dir`: the files of the old one stay, and count there, until the new base stands. False with *why where the new
+ * one belongs to another process. */
+bool aof_change_folder(struct server *server, const char **why);
 void aof_role_changed(struct server *server);
 bool aof_is_on(const struct server *server); /* the journal must stay active */
 /* On, but what a restart would load is not this data set yet: its first base is to be written. */

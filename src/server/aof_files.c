@@ -8,16 +8,26 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 void aof_path(const struct server *server, const char *name, char out[PATH_MAX])
 {
-    snprintf(out, PATH_MAX, "%s/%s", server->config->appenddirname, name);
+    snprintf(out, PATH_MAX, "%s/%s", server->aof->folder, name);
 }
 
 void aof_manifest_path(const struct server *server, char out[PATH_MAX])
 {
-    snprintf(out, PATH_MAX, "%s/%s.manifest", server->config->appenddirname,
-             server->config->appendfilename);
+    snprintf(out, PATH_MAX, "%s/%s.manifest", server->aof->folder, server->config->appendfilename);
+}
+
+/* What appenddirname means now. False where that is too long a name. */
+static bool full_name(const struct server *server, char out[AOF_FOLDER_CHARS])
+{
+    char dir[PATH_MAX];
+
+    if (getcwd(dir, sizeof dir) == NULL) return false;
+    return snprintf(out, AOF_FOLDER_CHARS, "%s/%s", dir, server->config->appenddirname) <
+           AOF_FOLDER_CHARS;
 }
 
 bool aof_take_folder(struct aof *aof)
@@ -26,7 +36,7 @@ bool aof_take_folder(struct aof *aof)
     int error;
 
     if (aof->folder_lock >= 0) return true;
-    error = file_make_folder(folder);
+    error = full_name(aof->server, aof->folder) ? file_make_folder(folder) : -ENAMETOOLONG;
     if (error != 0) {
         log_warning("Can't open or create append-only dir %s: %s", folder, strerror(-error));
         return false;
@@ -41,6 +51,34 @@ bool aof_take_folder(struct aof *aof)
                 aof->folder_lock == -EWOULDBLOCK ? "belong to another process that runs"
                                                  : strerror(-aof->folder_lock));
     return false;
+}
+
+bool aof_change_folder(struct server *server, const char **why)
+{
+    struct aof *aof = server->aof;
+    struct manifest manifest = aof->manifest;
+    int lock = aof->folder_lock;
+    char folder[AOF_FOLDER_CHARS], now[AOF_FOLDER_CHARS];
+    bool found;
+
+    if (lock < 0 || aof->load != NULL) return true;
+    if (full_name(server, now) && strcmp(now, aof->folder) == 0) return true;
+    memcpy(folder, aof->folder, sizeof folder);
+    aof->folder_lock = -1;
+    aof->manifest = (struct manifest){0};
+    if (aof->state != AOF_OFF && !(aof_take_folder(aof) && aof_read_manifest(aof, &found))) {
+        if (aof->folder_lock >= 0) file_close(aof->folder_lock);
+        manifest_release(&aof->manifest);
+        aof->manifest = manifest;
+        aof->folder_lock = lock;
+        memcpy(aof->folder, folder, sizeof folder);
+        *why = "Unable to keep the append only files in this dir. Check server logs.";
+        return false;
+    }
+    manifest_release(&manifest);
+    if (aof->state != AOF_OFF) aof_begin_elsewhere(aof);
+    file_close(lock);
+    return true;
 }
 
 bool aof_prepare_alone(struct aof *aof)

@@ -9,6 +9,8 @@
 
 #include <limits.h>
 
+#define AOF_FOLDER_CHARS (PATH_MAX - 320) /* leaves room for a file's name */
+
 enum aof_state {
     AOF_OFF,
     AOF_WAITS, /* for a base: the log is written, and counts once the base stands */
@@ -34,6 +36,7 @@ struct aof {
     struct log_writer *writer; /* NULL while off */
     struct manifest manifest;  /* as on disk; while waiting for a base, with the incr files begun */
     int folder_lock;           /* of appenddirname; -1 */
+    char folder[AOF_FOLDER_CHARS]; /* its full name, while the lock is held */
     struct rewrite rewrite;
     struct aof_load *load; /* at start */
 
@@ -58,7 +61,7 @@ void aof_apply_policy(struct aof *aof);
 
 /* ---- aof_files.c ------------------------------------------------------------------------------- */
 
-/* appenddirname/name, relative to the working directory. */
+/* appenddirname/name, by its full name: CONFIG SET dir may change the working directory meanwhile. The folder is taken. */
 void aof_path(const struct server *server, const char *name, char out[PATH_MAX]);
 /* Makes the folder and takes its lock. False, and the log says why, where that cannot be: another process holds it, say. */
 bool aof_take_folder(struct aof *aof);
@@ -79,6 +82,8 @@ uint64_t aof_size_of_all(const struct aof *aof);
 
 struct worker *aof_worker(struct aof *aof); /* the writer's; it puts manifests in place, too */
 void aof_make_writer(struct aof *aof);      /* segments, workers, writer: nothing is written yet */
+/* The folder is another one: new files begin there, with a base of their own. */
+void aof_begin_elsewhere(struct aof *aof);
 /* Says MISCONF, orders a new base or ends the process, as the writer's last failure demands. */
 void aof_look_at_failures(struct aof *aof);
 uint64_t aof_current_size(const struct aof *aof);

@@ -165,7 +165,7 @@ void aof_load_begin_anew(struct aof_load *load)
     const char *name = manifest_add_base(&aof->manifest, server->config->appendfilename, true);
 
     /* The manifest is written with the first incr file. */
-    if (!persistence_save_base(server, server->config->appenddirname, name, error)) {
+    if (!persistence_save_base(server, aof->folder, name, error)) {
         log_warning("Can't create the base file %s: %s", name, error);
         aof_load_give_up();
     }
@@ -197,8 +197,8 @@ void aof_load_recovered(struct aof_load *load)
         log_warning("Can't recover to that moment: %s", why);
         aof_load_give_up();
     }
-    snprintf(kept, sizeof kept, "%s/%s.manifest.before-%lld", config->appenddirname,
-             config->appendfilename, (long long)(clock_wall_ms() / 1000));
+    snprintf(kept, sizeof kept, "%s/%s.manifest.before-%lld", aof->folder, config->appendfilename,
+             (long long)(clock_wall_ms() / 1000));
     int error = aof_write_manifest(kept, &aof->manifest);
     if (error != 0) {
         log_warning("Can't keep the manifest as %s: %s", kept, strerror(-error));

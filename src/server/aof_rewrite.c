@@ -225,19 +225,10 @@ static struct beginning *plan(struct aof *aof, char path[PATH_MAX])
 
 static struct rdb_file *start_base(struct aof *aof, char error[256])
 {
-    char folder[PATH_MAX], dir[PATH_MAX];
-    const struct config *config = aof->server->config;
-
-    /* By its full name: CONFIG SET dir may change the working directory meanwhile. */
-    if (getcwd(dir, sizeof dir) == NULL) snprintf(dir, sizeof dir, ".");
-    if (snprintf(folder, sizeof folder, "%s/%s", dir, config->appenddirname) >=
-        (int)sizeof folder) {
-        snprintf(error, 256, "%s", strerror(ENAMETOOLONG));
-        return NULL;
-    }
-    struct rdb_file_options options = {.dir = folder,
+    struct rdb_file_options options = {.dir = aof->folder,
                                        .name = manifest_base(&aof->rewrite.next)->name,
-                                       .incremental_fsync = config->aof_rewrite_incremental_fsync,
+                                       .incremental_fsync =
+                                           aof->server->config->aof_rewrite_incremental_fsync,
                                        .done = on_base,
                                        .context = aof};
     return rdb_file_start(aof->rewrite.image, &options, error);

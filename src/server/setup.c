@@ -97,6 +97,11 @@ static bool change_aof(void *context, const char **why)
     return aof_configure(context, why);
 }
 
+static bool change_folder(void *context, const char **why)
+{
+    return aof_change_folder(context, why);
+}
+
 static bool count_clients(void *context, const char **why)
 {
     (void)why;
@@ -156,6 +161,7 @@ void setup_hooks(struct server *server)
         {"oom-score-adj-values", change_oom_score},
         {"requirepass", change_password},
         {"jemalloc-bg-thread", change_background_thread},
+        {"dir", change_folder},
         {"appendonly", change_aof},
         {"appendfsync", change_aof},
         {"no-appendfsync-on-rewrite", change_aof},

@@ -76,6 +76,32 @@ def test_under_always_messages_wait_behind_replies(servers):
     assert (writer.read(), publisher.read()) == (b"OK", 1)
 
 
+def test_under_always_a_message_alone_waits_for_no_sync(servers):
+    held = Held(servers, "sync", appendfsync="always", repl_diskless_sync_delay="0")
+    replica = FakeReplica(held.server)
+    servers.later(replica.close)
+    replica.sync()
+    publisher, other, subscriber = held.client(), held.client(), held.client()
+    subscriber.call("SUBSCRIBE", "channel")
+    publisher.call("SET", "k", "v")
+    held.fault.begin("hold", "sync")
+    for _ in range(3):
+        assert publisher.call("PUBLISH", "channel", "message") == 1
+        assert subscriber.read() == [b"message", b"channel", b"message"]
+    assert [c[0] for c in replica.commands(5, skip=(b"PING",))] == [b"SELECT", b"SET"] + [b"PUBLISH"] * 3
+    # Behind data it waits as they do.
+    writer = held.hold("SET", "k", "w")
+    publisher.send("PUBLISH", "channel", "message")
+    other.send("GET", "k")
+    nothing_comes(writer, publisher, other, subscriber, replica)
+    held.release()
+    assert (writer.read(), publisher.read(), other.read()) == (b"OK", 1, b"w")
+    assert [c[0] for c in replica.commands(2)] == [b"SET", b"PUBLISH"]
+    held.server.kill()
+    held.server.start()
+    assert held.server.call("GET", "k") == b"w"
+
+
 @pytest.mark.parametrize("policy", ["everysec", "no"])
 def test_else_only_who_wrote_waits_and_with_all_that_comes_after(servers, policy):
     held = Held(servers, "write", appendfsync=policy)

@@ -33,6 +33,7 @@ struct job {
     uint64_t from, upto;
     int64_t unix_s;
     bool sync;
+    bool messages;     /* only that, and all before them is safe */
     struct step *step; /* JOB_STEP */
     int error, sync_error;
     int64_t write_us, sync_us; /* -1: none */
@@ -49,7 +50,8 @@ struct log_writer {
     struct step *steps, **steps_end;
     struct log_writer_figures figures;
     int64_t now_ms, retry_at_ms, synced_at_ms;
-    int64_t last_unix_s; /* of the last time line */
+    int64_t last_unix_s;                   /* of the last time line */
+    uint64_t messages_from, messages_upto; /* the last stretch of the log without data */
     char *room;
     pthread_mutex_t lock;
     pthread_cond_t worked;
@@ -176,6 +178,7 @@ static void note_sync(struct log_writer *writer, const struct job *job)
     figures->syncs++;
     if (job->sync_error != 0) now_broken(writer, job->sync_error);
     figures->synced = segments_synced(writer->options.segments);
+    if (figures->safe < figures->synced) figures->safe = figures->synced;
 }
 
 static void end_write(struct log_writer *writer, struct job *job)
@@ -196,6 +199,7 @@ static void end_write(struct log_writer *writer, struct job *job)
     figures->error = 0;
     figures->writes++;
     figures->written = job->upto;
+    if (job->messages) figures->safe = job->upto;
     if (job->unix_s > 0) writer->last_unix_s = job->unix_s;
     spool_advance(writer->pin, (size_t)(job->upto - job->from));
     journal_trim(journal);
@@ -236,7 +240,7 @@ static void end_step(struct log_writer *writer, struct job *job)
     if (job->error == 0) {
         if (figures->error != 0) log_notice("The append only file can be written again");
         figures->error = 0;
-        figures->written = figures->synced = step->offset;
+        figures->written = figures->synced = figures->safe = step->offset;
         figures->broken = false;
         if (step->kind == STEP_FILE) {
             writer->last_unix_s = 0;
@@ -331,7 +335,9 @@ static void start_write(struct log_writer *writer, uint64_t upto)
     if (upto - job->from > ROOM_BYTES) job->sum_cursor = journal_open(journal, job->from);
     check(job->data_cursor != NULL);
     if (writer->timestamps && unix_s != writer->last_unix_s) job->unix_s = unix_s;
-    job->sync = writer->sync == LOG_SYNC_ALWAYS;
+    job->messages = writer->messages_from <= job->from && upto <= writer->messages_upto &&
+                    writer->figures.safe >= job->from;
+    job->sync = writer->sync == LOG_SYNC_ALWAYS && !job->messages;
     writer->write_job = job;
     writer->figures.writing = true;
     writer->figures.writing_since_ms = writer->now_ms;
@@ -364,7 +370,7 @@ static void start_sync(struct log_writer *writer)
 static void skip(struct log_writer *writer, uint64_t upto)
 {
     spool_advance(writer->pin, (size_t)(upto - spool_position(writer->pin)));
-    writer->figures.written = writer->figures.synced = upto;
+    writer->figures.written = writer->figures.synced = writer->figures.safe = upto;
     journal_trim(writer->options.journal);
 }
 
@@ -401,7 +407,7 @@ static void sync_the_rest(struct log_writer *writer)
 {
     const struct log_writer_figures *figures = &writer->figures;
 
-    if (writer->sync == LOG_SYNC_ALWAYS && figures->synced < figures->written && !figures->broken &&
+    if (writer->sync == LOG_SYNC_ALWAYS && figures->safe < figures->written && !figures->broken &&
         writer->pin != NULL && writer->write_job == NULL && writer->sync_job == NULL)
         start_sync(writer);
 }
@@ -440,7 +446,7 @@ static void pin_end(struct log_writer *writer)
     check(writer->pin == NULL);
     writer->pin = journal_open(writer->options.journal, end);
     check(writer->pin != NULL); /* the journal is active */
-    writer->figures.written = writer->figures.synced = end;
+    writer->figures.written = writer->figures.synced = writer->figures.safe = end;
 }
 
 static void add_step(struct log_writer *writer, enum step_kind kind,
@@ -481,6 +487,12 @@ bool log_writer_idle(const struct log_writer *writer)
     return writer->write_job == NULL && writer->steps == NULL &&
            (writer->pin == NULL ||
             spool_position(writer->pin) == journal_end(writer->options.journal));
+}
+
+void log_writer_note_message(struct log_writer *writer, uint64_t from, uint64_t upto)
+{
+    if (writer->messages_upto != from) writer->messages_from = from;
+    writer->messages_upto = upto;
 }
 
 void log_writer_try_again(struct log_writer *writer)

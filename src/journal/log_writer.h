@@ -62,6 +62,9 @@ void log_writer_continue(struct log_writer *writer);
 /* Once per turn, behind journal_publish: starts a job where there is something to do. Returns the
  * milliseconds until it wants to be called without any event, -1 for never. */
 int64_t log_writer_run(struct log_writer *writer, int64_t now_ms);
+/* What stands in the log from `from` to `upto` is messages (PUBLISH), no data: nothing is synced for them alone. What
+ * nobody notes is data. */
+void log_writer_note_message(struct log_writer *writer, uint64_t from, uint64_t upto);
 /* A write that failed may work now: it is tried again with the next run. */
 void log_writer_try_again(struct log_writer *writer);
 /* Writes and, unless LOG_SYNC_NO, syncs everything that is published, waiting for it: at shutdown. 0 or
@@ -69,8 +72,10 @@ void log_writer_try_again(struct log_writer *writer);
 int log_writer_flush(struct log_writer *writer);
 
 struct log_writer_figures {
-    uint64_t written, synced;  /* watermarks, offsets */
-    int error;                 /* of the last write: 0 or -errno */
+    uint64_t written, synced; /* watermarks, offsets */
+    uint64_t
+        safe;  /* synced, but for messages behind it (log_writer_note_message): those are written */
+    int error; /* of the last write: 0 or -errno */
     bool broken;               /* a sync failed */
     bool writing, syncing;     /* jobs under way */
     int64_t writing_since_ms;  /* 0: none */

@@ -180,7 +180,13 @@ uint64_t aof_reach(const struct server *server)
     if (aof->state != AOF_ON || aof->is_stalled) return UINT64_MAX;
     const struct log_writer_figures *figures = log_writer_figures(aof->writer);
     if (figures->broken) return UINT64_MAX;
-    return aof->syncs_all ? figures->synced : figures->written;
+    return aof->syncs_all ? figures->safe : figures->written;
+}
+
+void aof_note_message(struct server *server, uint64_t from)
+{
+    if (server->aof->writer != NULL)
+        log_writer_note_message(server->aof->writer, from, journal_end(server->journal));
 }
 
 bool aof_gates_all(const struct server *server)

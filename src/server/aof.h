@@ -52,6 +52,8 @@ uint64_t aof_reach(const struct server *server);
 uint64_t aof_unwritten(const struct server *server);
 /* appendfsync always: a reply, also to a read, waits for everything before it. */
 bool aof_gates_all(const struct server *server);
+/* What was appended from this offset on is a message (PUBLISH): nothing is synced for it alone. */
+void aof_note_message(struct server *server, uint64_t from);
 /* ERR_TEXT with *text, or OK: whether writing commands are refused. */
 enum err aof_refusal(const struct server *server, char text[256]);
 

@@ -380,6 +380,12 @@ static bool must_wait_for_value(struct session *session, const struct parsed *re
     return waits;
 }
 
+/* It leaves nothing that a crash could take back. */
+static bool is_message(const struct command *command)
+{
+    return command->run == cmd_publish || command->run == cmd_spublish;
+}
+
 static enum dispatch_result handle(struct session *session, const struct parsed *request)
 {
     struct server *server = session->server;
@@ -415,7 +421,10 @@ static enum dispatch_result handle(struct session *session, const struct parsed 
     uint64_t end = journal_end(server->journal);
     dispatch_call(session, request, 0);
     dispatch_commit(server);
-    if (journal_end(server->journal) != end) session->write_offset = journal_end(server->journal);
+    if (journal_end(server->journal) != end) {
+        session->write_offset = journal_end(server->journal);
+        if (is_message(request->command)) aof_note_message(server, end);
+    }
     blocked_keys_serve(server);
     if (session->out.len > session->out_sent) session_has_output(session);
 replied:

@@ -6,7 +6,7 @@ import pytest
 
 from harness.compare import fill, wait_equal, wait_linked
 from harness.peers import FakeReplica
-from harness.wait import wait_until
+from harness.wait import stays, wait_until
 
 BIG = 8 << 20
 
@@ -61,6 +61,7 @@ def test_removing_a_big_value_during_a_snapshot_leaves_it_in_the_snapshot(saving
 # reader goes on, since the walk comes to it last.
 
 BALLAST, PART = 640, 64000
+SNAPSHOT_MEMORY = 15 << 20  # of its records and its RDB bytes together, where they wait for room
 VALUE = b"x" * (300 * 1024)
 
 
@@ -75,6 +76,18 @@ def fill_and_stall(server, source):
         wait_linked(server)
     reader = FakeReplica(server)
     assert reader.ask().startswith(b"+FULLRESYNC")
+
+    def progress():
+        everything = server.info("everything")
+        return everything["current_save_keys_processed"], everything["total_net_repl_output_bytes"]
+
+    def stands_still():
+        """Its memory and the socket's buffers are full: until then what is taken for it is soon encoded."""
+        assert server.stat("mem_not_counted_for_evict") > SNAPSHOT_MEMORY
+        seen = progress()
+        stays(lambda: progress() == seen, seconds=0.2)
+        return True
+    wait_until(stands_still, "the snapshot to stand still")
     return reader
 
 

@@ -151,9 +151,12 @@ def test_the_files_hold_what_replicas_are_sent_in_whole_units(servers):
                 client.read()
     clients[0].send("WAIT", 2, 1)  # asks the replicas
     clients[1].call("PUBLISH", "channel", "message")
-    sent = b""
-    while not all(word in sent.upper() for word in (b"PING", b"GETACK", b"PUBLISH")):
-        sent += raw_stream(replica, replica.offset + 1)
+    sent = bytearray()
+
+    def all_was_sent():
+        sent.extend(raw_stream(replica, replica.offset + 1))
+        return all(word in sent.upper() for word in (b"PING", b"GETACK", b"PUBLISH"))
+    wait_until(all_was_sent, "each sort of command to be sent", interval=0)
     upto = replica.offset
     kept = digest(server)
     for client in clients:

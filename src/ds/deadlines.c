@@ -4,6 +4,8 @@
 #include "ds/deadlines_internal.h"
 
 #define WAIT_MS 100
+#define DISTRIBUTED_FOR_ONE                                                                        \
+    8 /* items that move to a finer slot, in the time in which one expires */
 /* How far the clock may be set back before the wheel is turned back too: small corrections only
  * make what follows late by as much. */
 #define LAG_MS_MAX 1000
@@ -208,18 +210,19 @@ static bool fire(struct deadlines *d, struct spot spot, int64_t now_ms, size_t b
     return true;
 }
 
-/* Moves the items of a coarse slot that time has entered to where they belong now. */
-static void distribute(struct deadlines *d, struct spot spot, size_t budget,
-                       const struct deadlines_owner *owner, size_t *used)
+/* Moves items of a coarse slot that time has entered to where they belong now. Returns how many. */
+static size_t distribute(struct deadlines *d, struct spot spot, size_t max,
+                         const struct deadlines_owner *owner)
 {
-    while (*used < budget && deadlines_list(d, spot)->count > 0) {
+    size_t moved = 0;
+    for (; moved < max && deadlines_list(d, spot)->count > 0; moved++) {
         announce(deadlines_list(d, spot), false, owner);
         uint64_t hash = pop(d, spot);
         int64_t deadline_ms;
-        ++*used;
         if (deadlines_ask(owner, hash, &deadline_ms))
             deadlines_push(d, deadlines_spot(d, deadlines_tick_of(d, deadline_ms)), hash);
     }
+    return moved;
 }
 
 /* The clock was set back: sees all slots from an earlier tick. What differed from the old tick in a
@@ -263,7 +266,7 @@ size_t deadlines_advance(struct deadlines *d, int64_t now_ms, size_t budget,
                          const struct deadlines_owner *owner)
 {
     uint64_t now = now_ms < 0 ? 0 : (uint64_t)now_ms;
-    size_t used = 0;
+    size_t used = 0, moved = 0;
 
     if (now + LAG_MS_MAX < d->tick) turn_back(d, now);
     d->wait_until_ms = INT64_MIN;
@@ -281,8 +284,15 @@ size_t deadlines_advance(struct deadlines *d, int64_t now_ms, size_t budget,
             d->tick = spot.start;
             announce(deadlines_list(d, spot), true, owner);
         }
-        if (spot.level > 0) distribute(d, spot, budget, owner, &used);
-        else if (!fire(d, spot, now_ms, budget, owner, &used)) break;
+        if (spot.level > 0) {
+            size_t most = budget - used;
+            if (__builtin_mul_overflow(most, DISTRIBUTED_FOR_ONE, &most)) most = SIZE_MAX;
+            moved += distribute(d, spot, most - moved, owner);
+            used += moved / DISTRIBUTED_FOR_ONE;
+            moved %= DISTRIBUTED_FOR_ONE;
+        } else if (!fire(d, spot, now_ms, budget, owner, &used)) {
+            break;
+        }
     }
     if (used < budget) used += deadlines_sweep(d, budget - used, owner);
     return used;

@@ -75,8 +75,9 @@ struct deadlines_owner {
 };
 
 /* Moves time to now_ms, calling the owner for what is due, in order of deadline to the millisecond, and
- * for the items of coarse slots that time enters. Looks at most at `budget` items; what is left of the budget
- * goes to a sweep, where one is wanted. Returns the part of the budget that was used: less than
+ * for the items of coarse slots that time enters. At most `budget` items come up; eight that move from a
+ * coarse slot to finer ones count as one, since until all of a slot have moved nothing of it can expire. What
+ * is left of the budget goes to a sweep, where one is wanted. Returns the part of the budget that was used: less than
  * all of it means that nothing is left to do now. A clock set back by more than a second is
  * followed; one set forward by years costs only what really is due.
  *

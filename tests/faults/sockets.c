@@ -34,9 +34,30 @@ static const char *const side_names[] = {
 /* What each descriptor is, once it was looked at; close forgets it. */
 static _Atomic unsigned char known_sides[DESCRIPTORS_MAX];
 
+/* How each is watched, since bytes that a fault leaves behind are bytes that come later: an edge-triggered watch hears of
+ * those. */
+static struct watched {
+    int set; /* epoll's descriptor; 0: none */
+    struct epoll_event event;
+} watched[DESCRIPTORS_MAX];
+
 static void know(int fd, enum side side)
 {
     if (fd >= 0 && fd < DESCRIPTORS_MAX) known_sides[fd] = (unsigned char)side;
+}
+
+static void know_watched(int fd, int set, const struct epoll_event *event)
+{
+    if (fd < 0 || fd >= DESCRIPTORS_MAX) return;
+    watched[fd] = (struct watched){.set = event != NULL ? set : 0};
+    if (event != NULL) watched[fd].event = *event;
+}
+
+/* What is there is reported once more. */
+static void report_again(int fd)
+{
+    if (fd < DESCRIPTORS_MAX && watched[fd].set != 0)
+        NEXT(epoll_ctl)(watched[fd].set, EPOLL_CTL_MOD, fd, &watched[fd].event);
 }
 
 static enum side look(int fd)
@@ -90,6 +111,7 @@ EXPORTED int socket(int family, int type, int protocol)
 EXPORTED int close(int fd)
 {
     know(fd, UNKNOWN);
+    know_watched(fd, 0, NULL);
     return NEXT(close)(fd);
 }
 
@@ -146,6 +168,7 @@ EXPORTED int epoll_ctl(int set, int operation, int fd, struct epoll_event *event
 
     if (plan_fails(action)) return -1;
     result = NEXT(epoll_ctl)(set, operation, fd, event);
+    if (result == 0) know_watched(fd, set, operation == EPOLL_CTL_DEL ? NULL : event);
     plan_end(action);
     return result;
 }
@@ -179,6 +202,7 @@ EXPORTED ssize_t recv(int fd, void *bytes, size_t len, int flags)
     enum action action = meet("receive", fd);
     ssize_t result;
 
+    if (action == FAIL_EAGAIN || action == ONE || action == SHORT) report_again(fd);
     if (fails(action, fd)) return -1;
     if (action != PASS) {
         /* Half of what is there, not half of the room for it. */

@@ -18,9 +18,6 @@ uint64_t crc64(uint64_t crc, const void *ptr, size_t len);
 /* CRC-32C (Castagnoli), hardware where there is any. Start with 0. */
 uint32_t crc32c(uint32_t crc, const void *ptr, size_t len);
 
-/* CRC-16 XMODEM: the cluster's key slots. */
-uint16_t crc16(const void *ptr, size_t len);
-
 void sha1(const void *ptr, size_t len, unsigned char out[static 20]);
 void sha256(const void *ptr, size_t len, unsigned char out[static 32]);
 

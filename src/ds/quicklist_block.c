@@ -204,7 +204,7 @@ void quicklist_move_block(struct quicklist *list, struct quicklist_block *block,
     to->memory += memory;
 }
 
-void quicklist_free_block(struct quicklist_block *block)
+static void free_block(struct quicklist_block *block)
 {
     for (unsigned i = 0; i < block->count; i++)
         mem_free(quicklist_node_allocation(&block->nodes[i]));
@@ -215,7 +215,7 @@ void quicklist_release(struct quicklist *list)
 {
     for (struct quicklist_block *block = list->first, *next; block != NULL; block = next) {
         next = block->next;
-        quicklist_free_block(block);
+        free_block(block);
     }
     *list = (struct quicklist){.rules = list->rules};
 }

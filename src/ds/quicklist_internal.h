@@ -30,8 +30,6 @@ void quicklist_join_all_blocks(struct quicklist *list);
 /* Takes a block out with all its nodes and puts it at the tail of another list. */
 void quicklist_move_block(struct quicklist *list, struct quicklist_block *block,
                           struct quicklist *to);
-/* Frees a block that stands in no list any more. */
-void quicklist_free_block(struct quicklist_block *block);
 
 /* ---- bytes of nodes ----------------------------------------------------------------------------- */
 

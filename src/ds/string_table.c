@@ -200,14 +200,11 @@ struct string_item *string_table_put(struct string_table *strings, struct span t
 {
     uint64_t hash = string_table_hash(strings, text);
     struct table_place place = table_locate(strings->table, hash, &text);
-    struct string_item *item;
 
     check(tails_vary(strings) || tail.len == strings->tail_bytes);
     *added = place.bucket == NULL;
     if (!*added) return change_tail(strings, place, tail);
-    item = new_item(strings, text, tail);
-    table_insert(strings->table, hash, item);
-    return item;
+    return string_table_add_new(strings, hash, text, tail);
 }
 
 struct string_item *string_table_take(struct string_table *strings, struct span text)
@@ -333,8 +330,8 @@ static void *move_item(void *context, void *item)
     return to;
 }
 
-void string_table_relocate(struct string_table *strings, size_t index,
-                           const struct string_relocation *how)
+static void relocate_bucket(struct string_table *strings, size_t index,
+                            const struct string_relocation *how)
 {
     struct relocating relocating = {strings, how};
     table_relocate(strings->table, index, move_item, &relocating);
@@ -348,16 +345,10 @@ bool string_table_relocate_part(struct string_table *strings, uint64_t *bucket,
 {
     size_t buckets = table_buckets(strings->table);
     for (int i = 0; i < PART_BUCKETS && *bucket < buckets; i++)
-        string_table_relocate(strings, (*bucket)++, how);
+        relocate_bucket(strings, (*bucket)++, how);
     if (*bucket < buckets) return true;
-    string_table_relocate_self(strings, how->mover);
+    strings->table = table_relocate_self(strings->table, how->mover);
     return false;
-}
-
-void string_table_relocate_self(struct string_table *strings, struct mem_mover *mover)
-{
-    strings->table = table_relocate_self(strings->table, mover);
-    table_set_context(strings->table, strings);
 }
 
 void string_table_check(const struct string_table *strings)

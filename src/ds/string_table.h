@@ -21,7 +21,7 @@
  * 1. No two items have the same text.
  * 2. An item's allocation is mem_class of its bytes, so a tail that stays in the class is changed in
  *    place, and freeing needs no look-up. Items of a fixed tail (or none) never move but by
- *    string_table_relocate.
+ *    string_table_relocate_part.
  * 3. Memory and data are counted as items come and go: both figures take constant time.
  *
  * One thread at a time; without concurrent writers several threads may read. Items and the spans
@@ -145,16 +145,11 @@ struct string_relocation {
     void (*moved)(void *context, const struct string_item *from, struct string_item *to);
     void *context;
 };
-/* Moves what the mover wants moved of the items in the hash table's bucket `index`, below
- * table_buckets(strings->table), and of the table's own memory there. */
-void string_table_relocate(struct string_table *strings, size_t index,
-                           const struct string_relocation *how);
-/* Some buckets from *bucket on, and behind the last one the rest of the hash table's memory. Sets *bucket to
- * where to go on; false at the end. */
+/* Moves what the mover wants moved of the items in some of the hash table's buckets, from *bucket (0
+ * at first) on, and of the table's own memory there; behind the last bucket the rest of that memory.
+ * Sets *bucket to where to go on; false at the end. */
 bool string_table_relocate_part(struct string_table *strings, uint64_t *bucket,
                                 const struct string_relocation *how);
-/* Moves the rest of the hash table's memory. To be called also where the owner has moved the struct. */
-void string_table_relocate_self(struct string_table *strings, struct mem_mover *mover);
 
 /* Checks every invariant; aborts where one is broken. For tests and fuzzers. */
 void string_table_check(const struct string_table *strings);

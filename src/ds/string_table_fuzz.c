@@ -177,12 +177,11 @@ static void relocate(struct model *model)
     struct mem_mover mover;
     const struct string_relocation how = {&mover, moved, model};
     unsigned what = byte(model);
-    size_t index = byte(model) % table_buckets(model->strings->table);
+    uint64_t bucket = byte(model) % table_buckets(model->strings->table);
     mem_mover_want_all(&mover);
     for (size_t class = 0; class < 256; class += 8)
         mover.wanted[class / 8] = what & 1u << class / 32;
-    string_table_relocate(model->strings, index, &how);
-    if (what % 3 == 0) string_table_relocate_self(model->strings, &mover);
+    string_table_relocate_part(model->strings, &bucket, &how);
 }
 
 /* The model goes on with a copy. */

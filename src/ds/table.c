@@ -280,11 +280,6 @@ void *table_find(const struct table *table, uint64_t hash, const void *key)
     return place.bucket == NULL ? NULL : bucket_slot(place.bucket, place.slot);
 }
 
-size_t table_index(const struct table *table, uint64_t hash)
-{
-    return index_of(table, hash);
-}
-
 void *table_at(struct table_place place)
 {
     return bucket_slot(place.bucket, place.slot);

@@ -16,11 +16,11 @@
  *      +--------------+----------------+----------------+
  *        ^ these were split             ^ into these
  *
- * Buckets stand in chunks that never move, 256 KB each once the table is big, so that growth never
- * moves or allocates a whole table: an insert splits at most two buckets, a removal merges at most
- * two, and both bounds are met in passing, one in six inserts splitting one bucket. The split's
- * bucket and items are prefetched by the inserts before it. Memory is 11.5 to 12 bytes per item
- * (docs/decisions/0001-table.md).
+ * Buckets stand in chunks, 256 KB each once the table is big, and growth moves none of them but the
+ * first while that holds under 32 buckets: it never moves or allocates a whole table. An insert
+ * splits at most two buckets, a removal merges at most two, and both bounds are met in passing, one
+ * in six inserts splitting one bucket. The split's bucket and items are prefetched by the inserts
+ * before it. Memory is 11.5 to 12 bytes per item (docs/decisions/0001-table.md).
  *
  * Items are opaque pointers below 2^48; their hash comes from a callback and must be keyed: all of
  * it is used (low bits for the bucket, top 8 for the fingerprint). The same table serves the
@@ -30,7 +30,7 @@
  * 1. An item lives in its home bucket or in that bucket's own overflow chain.
  * 2. What stays in the table during a whole scan is seen by it, whatever grows or shrinks between.
  * 3. Items change their bucket only in a split, after which `after_split` is called, and in a
- * merge, before which `before_merge` is called. Hooks must not change the table.
+ *    merge, before which `before_merge` is called. Hooks must not change the table.
  *
  * One thread at a time; a table without concurrent writers may be read by several. Time is bounded
  * for every call except table_free, table_longest_chain and table_check, as long as hashes are
@@ -90,9 +90,6 @@ void table_insert(struct table *table, uint64_t hash, void *item);
  * buckets. */
 void table_remove(struct table *table, struct table_place place);
 
-/* Index of the home bucket of a hash right now. */
-size_t table_index(const struct table *table, uint64_t hash);
-
 /* Calls `visit` for every item of home bucket `index` and its chain. visit must not change the
  * table. */
 void table_visit(const struct table *table, size_t index, void (*visit)(void *context, void *item),
@@ -124,8 +121,6 @@ void table_relocate(struct table *table, size_t index, void *(*move)(void *conte
 void table_relocate_buckets(struct table *table, size_t index, struct mem_mover *mover);
 /* Moves the struct and its directory; the table is what is returned. */
 struct table *table_relocate_self(struct table *table, struct mem_mover *mover);
-/* The owner has moved: hooks get this context from now on. */
-void table_set_context(struct table *table, void *context);
 
 /* Items in the fullest bucket with its chain: for DEBUG HTSTATS. Walks everything. */
 size_t table_longest_chain(const struct table *table);

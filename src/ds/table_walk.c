@@ -169,11 +169,6 @@ struct table *table_relocate_self(struct table *table, struct mem_mover *mover)
     return table;
 }
 
-void table_set_context(struct table *table, void *context)
-{
-    table->hooks.context = context;
-}
-
 size_t table_longest_chain(const struct table *table)
 {
     size_t longest = 0;

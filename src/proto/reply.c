@@ -58,7 +58,7 @@ static bool is_line_end(char c)
     return c == '\r' || c == '\n';
 }
 
-void reply_error_span(struct reply *reply, struct span text)
+static void put_error(struct reply *reply, struct span text)
 {
     while (text.len > 0 && is_line_end(text.ptr[text.len - 1])) text.len--;
     const char *blank = text.len > 0 ? memchr(text.ptr, ' ', text.len) : NULL;
@@ -76,7 +76,7 @@ void reply_error_span(struct reply *reply, struct span text)
 
 void reply_error(struct reply *reply, const char *text)
 {
-    reply_error_span(reply, span_of_cstr(text));
+    put_error(reply, span_of_cstr(text));
 }
 
 void reply_errorf(struct reply *reply, const char *format, ...)
@@ -88,7 +88,7 @@ void reply_errorf(struct reply *reply, const char *format, ...)
     va_end(args);
     check(len >= 0);
     if ((size_t)len < sizeof stack) {
-        reply_error_span(reply, span_of(stack, (size_t)len));
+        put_error(reply, span_of(stack, (size_t)len));
         return;
     }
     struct buf text = {0};
@@ -96,7 +96,7 @@ void reply_errorf(struct reply *reply, const char *format, ...)
     va_start(args, format);
     vsnprintf(text.ptr, (size_t)len + 1, format, args);
     va_end(args);
-    reply_error_span(reply, span_of(text.ptr, (size_t)len));
+    put_error(reply, span_of(text.ptr, (size_t)len));
     buf_release(&text);
 }
 

@@ -24,7 +24,6 @@ void reply_ok(struct reply *reply);
 /* The text begins with its code, without '-'. Line ends within it become blanks, those at its end
  * are cut. */
 void reply_error(struct reply *reply, const char *text);
-void reply_error_span(struct reply *reply, struct span text); /* may hold zero bytes */
 void reply_errorf(struct reply *reply, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void reply_int64(struct reply *reply, int64_t value);

@@ -88,7 +88,7 @@ Test(reply, errors_are_one_line_and_counted)
     cr_expect_str_eq(reply.last_error, "WRONGTYPE");
     reply_errorf(&reply, "ERR unknown command '%s'\r\n", "a\r\nb");
     cr_expect_str_eq(reply.last_error, "ERR");
-    reply_error_span(&reply, SPAN("ALONE"));
+    reply_error(&reply, "ALONE");
     cr_expect_str_eq(reply.last_error, "ALONE");
     cr_expect_eq(reply.errors, 3);
     expect_bytes("-WRONGTYPE Operation against\r\n-ERR unknown command 'a  b'\r\n-ALONE\r\n");

@@ -6,9 +6,9 @@
  *   2. the change itself, in the keyspace;
  *   3. the change count (dirty), the key's watchers, keyspace event, wake-up of blocked clients and
  *      whoever else registered as an observer.
- * What the change looks like in the journal is the call's business (commands.def says how: the
- * arguments verbatim, or the effect that the handler states); changes that no command asked for,
- * expiry and eviction, are stated by the store itself through `effect`.
+ * What the change looks like in the journal is the call's business (its row of the command table says
+ * how: the arguments verbatim, or the effect that the handler states); changes that no command asked
+ * for, expiry and eviction, are stated by the store itself through `effect`.
  *
  * Engine thread only. Time comes in as a value: store_set_now() once per batch. */
 #ifndef PANDO_STORE_STORE_H
@@ -52,11 +52,9 @@ struct store_observer {
      * WATCH, client tracking. `key` is borrowed. */
     void (*changed)(void *context, int db, struct span key);
     /* A whole database is about to be replaced: FLUSHDB, FLUSHALL (each database in turn), SWAPDB
-     * (both), swap after a load. Both keyspaces are complete: WATCH asks which of its keys existed.
-     */
+     * (both), swap after a load. Both keyspaces are complete: WATCH asks which keys existed. */
     void (*replacing)(void *context, int db, struct keyspace *from, struct keyspace *to);
-    /* A keyspace event that passed nothing but the class: the observer knows the configured mask.
-     */
+    /* A keyspace event, configured or not: the observer knows the mask. */
     void (*event)(void *context, int db, struct event event, struct span key);
     /* A value of this type (no string) appeared under a key, be it in place of one of another type,
      * or has news (store_edit.ready): blocked clients. */
@@ -71,10 +69,10 @@ struct store_policy {   /* set by the server from its configuration and role; re
     bool is_replica;    /* logically expired keys are hidden, never deleted; but see store_find */
     bool expire_paused; /* CLIENT PAUSE, FAILOVER: hidden, not deleted, until it ends */
     bool keep_expired;  /* applying the primary's stream, or replaying: expired keys are seen */
-    bool lazy_expire,
-        lazy_server_del; /* lazyfree-*: UNLINK instead of DEL, freed in the background */
-    bool lfu;            /* the clock is LFU, not LRU */
+    bool lfu;           /* the clock is LFU, not LRU */
     int lfu_log_factor, lfu_decay_time;
+    /* lazyfree-*: UNLINK instead of DEL, freed in the background */
+    bool lazy_expire, lazy_server_del;
 };
 
 struct store_stats { /* since start or CONFIG RESETSTAT */
@@ -134,9 +132,6 @@ enum {
  * (and states the effect); a replica hides it. A writable replica's own write (FIND_WRITE, or the
  * door itself) deletes it in memory, without an effect. The entry is good until the next write. */
 const struct entry *store_find(struct store *store, int db, const struct key *key, unsigned flags);
-/* Whether a reader must not see this entry now: for those who walk tables (KEYS, SCAN, RANDOMKEY).
- */
-bool store_is_expired(const struct store *store, const struct entry *entry);
 
 /* ---- the door -------------------------------------------------------------------------------- */
 #define TTL_KEEP  (INT64_MIN + 1)
@@ -201,10 +196,8 @@ void store_edit_open(struct store *store, int db, const struct key *key, enum va
  * Returns false where the key is not there any more. */
 bool store_edit_close(struct store_edit *edit, uint64_t changes, struct event event);
 
-enum removal {
-    REMOVE_NOW,
-    REMOVE_LAZY
-}; /* DEL, UNLINK; big values go to the reclaimer either way */
+/* DEL, UNLINK; big values go to the reclaimer either way. */
+enum removal { REMOVE_NOW, REMOVE_LAZY };
 /* False, doing nothing, where there is no such key. Deleting an expired key on a primary counts as
  * absent. */
 bool store_remove(struct store *store, int db, const struct key *key, enum removal how,
@@ -244,8 +237,7 @@ bool store_would_wait(struct store *store, int db, const struct key *key);
 /* Whether that may be true of any key: a snapshot runs, or what it leased is still being read. */
 bool store_may_lease(const struct store *store);
 
-/* ---- time -------------------------------------------------------------------------------------
- */
+/* ---- time ------------------------------------------------------------------------------------ */
 /* Removes keys whose deadline lies before now_ms, at most some 16 ms later, in order of deadline within
  * a database and in turns of a few keys over the databases, until the budget (items of the deadline
  * wheels looked at) or everything due is used up. Returns the number of keys removed;
@@ -255,8 +247,7 @@ size_t store_expire_due(struct store *store, int64_t now_ms, size_t budget_items
 /* When store_expire_due has work next: Unix ms, INT64_MAX for never. May be early, never late. */
 int64_t store_next_deadline(const struct store *store);
 
-/* ---- access clocks (access_clock.h says what the bits mean) -------------------------------------
- */
+/* ---- access clocks (access_clock.h says what the bits mean) ---------------------------------- */
 uint32_t store_clock_now(const struct store *store); /* a fresh key's */
 int64_t store_idle_seconds(const struct store *store, const struct entry *entry); /* LRU */
 unsigned store_frequency(const struct store *store, const struct entry *entry);   /* LFU, decayed */

@@ -14,11 +14,6 @@ enum fate store_fate_expired(const struct store *store, unsigned find_flags)
     return FATE_DELETE;
 }
 
-bool store_is_expired(const struct store *store, const struct entry *entry)
-{
-    return store_fate(store, entry, 0) != FATE_SEEN;
-}
-
 static const struct entry *absent(struct store *store, int db, const struct key *key,
                                   unsigned flags)
 {

@@ -1,7 +1,8 @@
 #include "cmd/call.h"
+
+#include "base/ascii.h"
 #include "cmd/unit.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@ enum err call_bad_subcommand(struct call *call)
     size_t len = 0;
 
     for (; name[len] != '\0' && len < sizeof upper - 1; len++)
-        upper[len] = (char)toupper((unsigned char)name[len]);
+        upper[len] = (char)ascii_upper(name[len]);
     upper[len] = '\0';
     return call_fail(
         call, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",

@@ -218,6 +218,13 @@ size_t listpack_next(const uint8_t *lp, size_t item)
     return lp[next] == END ? 0 : next;
 }
 
+/* The next item, past `skip` others. */
+static size_t step(const uint8_t *lp, size_t item, unsigned skip)
+{
+    for (unsigned i = 0; i <= skip && item != 0; i++) item = listpack_next(lp, item);
+    return item;
+}
+
 size_t listpack_previous(const uint8_t *lp, size_t item)
 {
     unsigned back;
@@ -305,8 +312,7 @@ size_t listpack_find(const uint8_t *lp, size_t item, struct span text, unsigned 
 
     while (item != 0) {
         if (listpack_equals(lp, item, text, is_number, number)) return item;
-        item = listpack_next(lp, item);
-        for (unsigned i = 0; i < skip && item != 0; i++) item = listpack_next(lp, item);
+        item = step(lp, item, skip);
     }
     return 0;
 }
@@ -445,12 +451,6 @@ bool listpack_validate(struct span bytes)
     for (; at < end; at += size, count++)
         if (!item_is_sound(lp, at, end, &size)) return false;
     return stored_count(lp) == LISTPACK_COUNT_UNKNOWN || stored_count(lp) == count;
-}
-
-static size_t step(const uint8_t *lp, size_t item, unsigned skip)
-{
-    for (unsigned i = 0; i <= skip && item != 0; i++) item = listpack_next(lp, item);
-    return item;
 }
 
 /* Puts the item's offset into a set of offsets (mask + 1 slots, 0 is free); false where an equal item

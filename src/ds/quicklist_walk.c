@@ -98,9 +98,7 @@ void quicklist_walk_close(struct quicklist_walk *walk)
 struct span quicklist_walk_text(const struct quicklist_walk *walk,
                                 char scratch[static NUM_INT64_CHARS])
 {
-    struct listpack_value value = quicklist_walk_value(walk);
-    if (value.ptr != NULL) return span_of(value.ptr, value.len);
-    return span_of(scratch, num_format_int64(scratch, value.number));
+    return listpack_value_text(quicklist_walk_value(walk), scratch);
 }
 
 /* ---- checking ----------------------------------------------------------------------------------- */

@@ -168,15 +168,22 @@ size_t sorted_index_seek(const struct sorted_index *index, const struct sorted_b
     return rank;
 }
 
-size_t sorted_index_rank(const struct sorted_index *index, const void *item)
+void sorted_index_find(const struct sorted_index *index, const void *item, const void *twin,
+                       struct sorted_position *position)
 {
-    struct sorted_bound bound = sorted_bound_of(index, item);
-    struct sorted_position position;
+    struct sorted_bound bound = sorted_bound_of(index, twin);
 
     check(index->root != NULL);
     bound.behind_equal = true; /* so the item is the one before, in the same leaf */
-    sorted_index_descend(index, &bound, &position);
-    check(position.path[0].at-- > 0 && sorted_position_item(&position) == item);
+    sorted_index_descend(index, &bound, position);
+    check(position->path[0].at-- > 0 && sorted_position_item(position) == item);
+}
+
+size_t sorted_index_rank(const struct sorted_index *index, const void *item)
+{
+    struct sorted_position position;
+
+    sorted_index_find(index, item, item, &position);
     return rank_of(&position);
 }
 

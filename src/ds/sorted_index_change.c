@@ -212,16 +212,13 @@ static void put_in(struct sorted_index *index, struct sorted_position *path, uns
     struct sorted_node *parent = path->path[level + 1].node;
     unsigned self = path->path[level + 1].at;
     bool has_left = self > 0, has_right = self + 1 < parent->count;
+    unsigned other = has_left ? self - 1 : has_right ? self + 1 : self;
     if (has_left && !is_full(inner_branch(parent, self - 1)->child, level))
         put_by_sharing(index, path, level, at, slot, self - 1);
     else if (has_right && !is_full(inner_branch(parent, self + 1)->child, level))
         put_by_sharing(index, path, level, at, slot, self + 1);
     else if (is_outermost(path, level, at)) put_beside(index, path, level, at, slot);
-    else
-        put_by_sharing(index, path, level, at, slot,
-                       has_left    ? self - 1
-                       : has_right ? self + 1
-                                   : self);
+    else put_by_sharing(index, path, level, at, slot, other);
 }
 
 void sorted_index_insert(struct sorted_index *index, void *item)
@@ -305,23 +302,11 @@ static void shrink_root(struct sorted_index *index)
     }
 }
 
-/* The path to an item, which has the key of `twin`. */
-static void find(const struct sorted_index *index, const void *item, const void *twin,
-                 struct sorted_position *path)
-{
-    struct sorted_bound bound = sorted_bound_of(index, twin);
-
-    check(index->root != NULL);
-    bound.behind_equal = true; /* so the item is the one before, in the same leaf */
-    sorted_index_descend(index, &bound, path);
-    check(path->path[0].at-- > 0 && sorted_position_item(path) == item);
-}
-
 void sorted_index_remove(struct sorted_index *index, const void *item)
 {
     struct sorted_position path;
 
-    find(index, item, item, &path);
+    sorted_index_find(index, item, item, &path);
     drop_slot(path.path[0].node, 0, path.path[0].at);
     for (unsigned level = 0; level < path.height; level++) mend(index, &path, level);
     shrink_root(index);
@@ -336,7 +321,7 @@ void sorted_index_relocate(struct sorted_index *index, const void *from, void *t
     uint64_t slot = (uintptr_t)to;
 
     check(slot >> 48 == 0);
-    find(index, from, to, &path);
+    sorted_index_find(index, from, to, &path);
     memcpy(slot_at(path.path[0].node, 0, path.path[0].at), &slot, 6);
     for (unsigned level = 1; level <= path.height; level++) {
         struct sorted_branch *branch = inner_branch(path.path[level].node, path.path[level].at);

@@ -42,13 +42,16 @@ struct sorted_shape {
 
 static inline const struct sorted_shape *shape_of(unsigned level)
 {
-    static const struct sorted_shape leaf = {offsetof(struct sorted_leaf, items), 6,
-                                             sizeof(struct sorted_leaf), LEAF_SLOTS,
-                                             LEAF_SLOTS / 2},
-                                     inner = {offsetof(struct sorted_inner, branches),
-                                              sizeof(struct sorted_branch),
-                                              sizeof(struct sorted_inner), INNER_SLOTS,
-                                              INNER_SLOTS / 2};
+    static const struct sorted_shape leaf = {.head_bytes = offsetof(struct sorted_leaf, items),
+                                             .slot_bytes = 6,
+                                             .node_bytes = sizeof(struct sorted_leaf),
+                                             .slots = LEAF_SLOTS,
+                                             .least = LEAF_SLOTS / 2};
+    static const struct sorted_shape inner = {.head_bytes = offsetof(struct sorted_inner, branches),
+                                              .slot_bytes = sizeof(struct sorted_branch),
+                                              .node_bytes = sizeof(struct sorted_inner),
+                                              .slots = INNER_SLOTS,
+                                              .least = INNER_SLOTS / 2};
     return level == 0 ? &leaf : &inner;
 }
 
@@ -75,6 +78,9 @@ static inline unsigned step_count(const struct sorted_position *position, unsign
  * where something that belongs at the bound is to be put. The index is not empty. */
 void sorted_index_descend(const struct sorted_index *index, const struct sorted_bound *bound,
                           struct sorted_position *position);
+/* The path to an item, which must be there and has the key of `twin`. */
+void sorted_index_find(const struct sorted_index *index, const void *item, const void *twin,
+                       struct sorted_position *position);
 /* The line before the key of an item. */
 struct sorted_bound sorted_bound_of(const struct sorted_index *index, const void *item);
 

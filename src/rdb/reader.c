@@ -1,4 +1,5 @@
 #include "rdb/reader.h"
+#include "base/ascii.h"
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"
@@ -64,7 +65,7 @@ static void name_key(struct rdb_reader *reader, size_t len)
     at += snprintf(at, (size_t)(end - at), ", key '");
     for (size_t i = 0; i < shown && end - at > 8; i++) {
         unsigned char c = (unsigned char)reader->key.ptr[i];
-        bool plain = c >= ' ' && c < 127 && c != '\'' && c != '\\';
+        bool plain = ascii_is_print((char)c) && c != '\'' && c != '\\';
         at += snprintf(at, (size_t)(end - at), plain ? "%c" : "\\x%02x", c);
     }
     snprintf(at, (size_t)(end - at), shown < reader->key.len ? "'..." : "'");

@@ -1,4 +1,5 @@
 #include "server/config.h"
+#include "base/ascii.h"
 #include "base/check.h"
 #include "base/mem.h"
 #include "server/config_kind.h"
@@ -150,7 +151,7 @@ void config_quote(struct buf *out, struct span text)
         const char *escape = c == '\0' ? NULL : strchr(plain, c);
 
         if (escape != NULL) buf_printf(out, "\\%c", letters[escape - plain]);
-        else if (c >= ' ' && c <= '~') buf_append_char(out, c);
+        else if (ascii_is_print(c)) buf_append_char(out, c);
         else buf_printf(out, "\\x%02x", (unsigned char)c);
     }
     buf_append_char(out, '"');

@@ -1,5 +1,6 @@
 #include "server/dispatch.h"
 
+#include "base/ascii.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -64,10 +65,7 @@ static void reject_subcommand(struct session *session, const struct parsed *requ
     char upper[128];
     int len = (int)(container.len < sizeof upper ? container.len : sizeof upper);
 
-    for (int i = 0; i < len; i++) {
-        char c = container.ptr[i];
-        upper[i] = c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
-    }
+    for (int i = 0; i < len; i++) upper[i] = (char)ascii_upper(container.ptr[i]);
     reply_errorf(&session->reply, "ERR unknown subcommand '%.*s'. Try %.*s HELP.",
                  word.len < 128 ? (int)word.len : 128, word.ptr, len, upper);
 }

@@ -1,5 +1,6 @@
 #include "server/monitor.h"
 
+#include "base/ascii.h"
 #include "handlers.h"
 #include "io/clock.h"
 #include "server/dispatch.h"
@@ -18,7 +19,7 @@ static void append_quoted(struct buf *out, struct span bytes)
         case '\a': buf_append(out, "\\a", 2); break;
         case '\b': buf_append(out, "\\b", 2); break;
         default:
-            if (c >= ' ' && c <= '~') buf_append_char(out, (char)c);
+            if (ascii_is_print((char)c)) buf_append_char(out, (char)c);
             else buf_printf(out, "\\x%02x", c);
         }
     }

@@ -4,8 +4,7 @@
  * (Redis 7.0.15's words, code prefix included, without the leading '-'). A function that returns
  * anything but OK has changed nothing and written none of its out-parameters.
  *
- * ERR_TEXT means: the text stands elsewhere (struct call keeps it); it is for texts with arguments.
- */
+ * ERR_TEXT means: the text stands elsewhere (struct call keeps it); for texts with arguments. */
 #ifndef PANDO_BASE_ERR_H
 #define PANDO_BASE_ERR_H
 

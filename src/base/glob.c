@@ -1,6 +1,5 @@
 /* Each element of a pattern but the star takes exactly one character, so when an element fails only
- * the last star needs to be tried one character further: no recursion, at worst pattern times text.
- */
+ * the last star needs to be tried one character further: no recursion, at worst pattern by text. */
 #include "base/glob.h"
 
 #include "base/ascii.h"

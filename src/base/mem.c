@@ -146,11 +146,12 @@ void mem_figures(struct mem_figures *out)
     out->retained = figure("stats.retained");
 }
 
+/* Without the build hash, as INFO's mem_allocator shows it. */
+#define VERSION(part) TEXT_OF_MACRO(JEMALLOC_VERSION_##part)
+
 const char *mem_allocator_name(void)
 {
-    /* Without the build hash, as INFO's mem_allocator shows it. */
-    return "jemalloc-" TEXT_OF_MACRO(JEMALLOC_VERSION_MAJOR) "." TEXT_OF_MACRO(
-        JEMALLOC_VERSION_MINOR) "." TEXT_OF_MACRO(JEMALLOC_VERSION_BUGFIX);
+    return "jemalloc-" VERSION(MAJOR) "." VERSION(MINOR) "." VERSION(BUGFIX);
 }
 
 void mem_purge(void)
@@ -176,7 +177,8 @@ int mem_tune_int64(const char *name, const int64_t *set, int64_t *old)
     return mallctl(name, old, &size, set != NULL ? &value : NULL, set != NULL ? sizeof value : 0);
 }
 
-/* mallctl cannot tell a text from an integer of the same size: only names that are known to be texts are read. */
+/* mallctl cannot tell a text from an integer of the same size: only names that are known to be texts
+ * are read. */
 static bool is_text(const char *name)
 {
     static const char *const names[] = {

@@ -55,8 +55,9 @@ void mem_set_background_thread(bool enabled);
 
 /* The allocator's report on itself, in parts. Nothing without jemalloc. */
 void mem_report(void (*part)(void *context, const char *text), void *context);
-/* jemalloc's mallctl, for those who tune by hand: reads the 8-byte integer of that name into *old and, with `set`, puts
- * another in its place. Returns 0 or an errno: ENOENT (no such name, or no jemalloc), EINVAL (no such integer), EPERM. */
+/* jemalloc's mallctl, for those who tune by hand: reads the 8-byte integer of that name into *old
+ * and, with `set`, puts another in its place. Returns 0 or an errno: ENOENT (no such name, or no
+ * jemalloc), EINVAL (no such integer), EPERM. */
 int mem_tune_int64(const char *name, const int64_t *set, int64_t *old);
 /* The same for names that stand for texts; *old is the allocator's. EINVAL for other names. */
 int mem_tune_text(const char *name, const char *set, const char **old);
@@ -72,8 +73,7 @@ static inline void mem_free_sized(void *ptr, size_t size)
     mem_free(ptr);
 }
 #else
-void sdallocx(void *ptr, size_t size,
-              int flags); /* jemalloc's; its header would bring more names */
+void sdallocx(void *ptr, size_t size, int flags); /* jemalloc's, whose header brings more names */
 static inline void mem_free_sized(void *ptr, size_t size)
 {
     sdallocx(ptr, size, 0);

@@ -111,8 +111,8 @@ static void *take(size_t alignment, size_t bytes)
     void *ptr = mallocx(bytes, flags);
 
     if (ptr != NULL) return ptr;
-    return alignment > 1 ? mem_alloc_aligned(alignment, bytes)
-                         : mem_alloc(bytes); /* says why not */
+    /* These say why not. */
+    return alignment > 1 ? mem_alloc_aligned(alignment, bytes) : mem_alloc(bytes);
 }
 
 static void give(size_t alignment, void *ptr, size_t bytes)

@@ -15,8 +15,7 @@ uint64_t random_below(struct random *random, uint64_t bound); /* uniform in [0, 
 
 /* Unpredictable bytes (getrandom). Aborts where the system has none. */
 void random_bytes(void *out, size_t len);
-/* `len` lower-case hex digits, unpredictable, no terminating zero: run ids, replication ids (40).
- */
+/* `len` lower-case hex digits, unpredictable, no terminating zero: run and replication ids (40). */
 void random_hex(char *out, size_t len);
 
 #endif

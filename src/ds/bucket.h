@@ -14,7 +14,7 @@
  * Invariants of a chain
  * 1. Every bucket but the last holds exactly 8 items and the pointer; the last one at most 9.
  * 2. There is no overflow bucket where the home bucket alone would do: the items' number decides
- * the number of buckets. */
+ *    the number of buckets. */
 #ifndef PANDO_DS_BUCKET_H
 #define PANDO_DS_BUCKET_H
 
@@ -120,8 +120,7 @@ unsigned chain_remove(struct bucket *home, struct bucket *at, unsigned slot);
 struct bucket *chain_free_bucket(struct bucket *overflow);
 
 size_t chain_length(const struct bucket *home);
-/* Checks the invariants; `home` itself counts as depth 0. Returns the number of overflow buckets.
- */
+/* Checks the invariants. Returns the number of overflow buckets. */
 size_t chain_check(const struct bucket *home);
 
 #endif

@@ -193,8 +193,7 @@ static bool fire(struct deadlines *d, struct spot spot, int64_t now_ms, size_t b
             d->live--;
             break;
         case DEADLINE_LATER: {
-            /* Never into this slot again: an owner that contradicts itself must not hold time up.
-             */
+            /* Never here again: an owner that contradicts itself must not hold time up. */
             uint64_t tick = deadlines_tick_of(d, deadline_ms);
             if (tick == d->tick) tick++;
             deadlines_push(d, deadlines_spot(d, tick), hash);

@@ -19,12 +19,12 @@
  *    Hence a deadline that moves away costs nothing: its item comes up early, the owner says
  *    "later", and the item moves on. One that comes nearer adds an item.
  * 2. Items that no longer stand for anything (the key is gone, or has another item) are stale. They
- * are dropped when they come up. When they outnumber the keys, a sweep goes through the slots from
- * the earliest to the latest, asks for each item, drops what is stale and all but one of equal
- * items, so that memory stays below 17 bytes a key and 64 KB whatever is done to deadlines. Without
- * stale items it is 8.2.
+ *    are dropped when they come up. When they outnumber the keys, a sweep goes through the slots from
+ *    the earliest to the latest, asks for each item, drops what is stale and all but one of equal
+ *    items, so that memory stays below 17 bytes a key and 64 KB whatever is done to deadlines.
+ *    Without stale items it is 8.2.
  * 3. No call does more than its budget says; the rest is constant (at most some hundred steps when
- * the clock was set back).
+ *    the clock was set back).
  *
  * Two keys with the same 64-bit hash share items: the second may lose its item with the first, and
  * is then removed when somebody meets it.

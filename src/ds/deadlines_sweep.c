@@ -13,8 +13,7 @@
  *             no slot is left          the pile is empty, or time comes to the slot
  *
  * Items that move on meet others of their key in the later slot before that is swept in its turn,
- * so after one pass no key has two. New ones may come in behind the sweep; the next one sees them.
- */
+ * so after one pass no key has two. New ones may come in behind the sweep; the next one sees them. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "ds/deadlines_internal.h"
@@ -111,8 +110,7 @@ void deadlines_sweep_end(struct deadlines *d)
     d->sweep = NULL;
 }
 
-/* ---- steps: each returns the number of moves, 16 of which count as one look-up -----------------
- */
+/* ---- steps: each returns the number of moves, MOVES_PER_ASK of which count as one look-up ------ */
 
 static int compare_hashes(const void *a, const void *b)
 {
@@ -215,8 +213,8 @@ static size_t step(struct deadlines *d, const struct deadlines_owner *owner)
         leave_slot(d);
         return 1;
     }
-    return sweep->pile[sweep->pile_count - 1].list.count > BATCH_MAX ? deal_begin(sweep)
-                                                                     : sort_top(d);
+    if (sweep->pile[sweep->pile_count - 1].list.count > BATCH_MAX) return deal_begin(sweep);
+    return sort_top(d);
 }
 
 static void sweep_start(struct deadlines *d)

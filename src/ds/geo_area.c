@@ -79,6 +79,15 @@ static void block_around(struct geo_point centre, unsigned steps, struct geo_cel
                                      step_on(middle.row, ways[i].north, steps)};
 }
 
+/* From the centre to what is farthest from it. */
+static double reach_of(const struct geo_area *area)
+{
+    double half_width = area->width / 2, half_height = area->height / 2;
+
+    if (!area->is_box) return area->radius;
+    return sqrt(half_width * half_width + half_height * half_height);
+}
+
 /* How often the earth is halved for an area that reaches so far: half of the equator, as Mercator's map
  * has it, into parts that are longer than that reach. */
 static unsigned steps_for(double reach, double latitude)
@@ -117,12 +126,8 @@ static bool is_among(struct geo_cell cell, const struct geo_cell cells[], unsign
 
 unsigned geo_area_cover(const struct geo_area *area, struct geo_cell cells[GEO_CELLS_MAX])
 {
-    double reach =
-        area->is_box
-            ? sqrt(area->width / 2 * (area->width / 2) + area->height / 2 * (area->height / 2))
-            : area->radius;
     struct rectangle around = rectangle_around(area);
-    unsigned steps = steps_for(reach, area->centre.latitude), count = 0;
+    unsigned steps = steps_for(reach_of(area), area->centre.latitude), count = 0;
     struct geo_cell block[GEO_CELLS_MAX];
 
     block_around(area->centre, steps, block);

@@ -20,7 +20,7 @@
  * listpack_validate trusts the bytes: they come from here or were validated.
  *
  * Items are named by their offset from the listpack's first byte: offsets survive a move of the
- * memory. LISTPACK_END is the offset behind the last item (of the 0xff), 0 is no item. */
+ * memory. listpack_end is the offset behind the last item (of the 0xff), 0 is no item. */
 #ifndef PANDO_DS_LISTPACK_H
 #define PANDO_DS_LISTPACK_H
 

@@ -285,8 +285,8 @@ static inline enum request_status parse_count(struct request *request, struct sp
     return REQUEST_READY;
 }
 
-/* Takes the arguments at `p` that are whole and have a plain header of one or two digits, which are nearly all there are;
- * returns where the first of another kind stands. */
+/* Takes the arguments at `p` that are whole and have a plain header of one or two digits, which are
+ * nearly all there are; returns where the first of another kind stands. */
 static const char *take_plain(struct request *request, const char *p, const char *end, int wanted)
 {
     struct span *argv = request->argv + request->argc;

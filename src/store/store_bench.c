@@ -32,7 +32,7 @@ static size_t resident(void)
 static const struct hash_secret secret = {0x0123456789abcdef, 0xfedcba9876543210};
 static char filler[128];
 
-/* Sixteen bytes, as mem_bench.py makes them. */
+/* Sixteen bytes, as bench/memory.py makes them. */
 static struct span name_of(size_t i, char buffer[static 20])
 {
     memcpy(buffer, "key:", 4);

@@ -96,6 +96,40 @@ def test_a_soft_limit_runs_out_by_time_alone(servers):
     wait_until(lambda: b"sub=1" not in pando.do("CLIENT", "LIST"), "the client that reads nothing is gone")
 
 
+DRAWS = [("SADD", "SRANDMEMBER"), ("HSET", "HRANDFIELD"), ("ZADD", "ZRANDMEMBER")]
+ELEMENTS = {"SADD": ["x" * 1000], "HSET": ["x" * 1000, "v"], "ZADD": ["1", "x" * 1000]}
+
+
+@pytest.mark.parametrize("add, draw", DRAWS)
+def test_a_reply_that_closes_its_client_ends_at_the_hard_limit(servers, add, draw):
+    pando = servers.pando()
+    pando.do("CONFIG", "SET", "client-output-buffer-limit", "normal 1mb 0 0")
+    pando.do(add, "k", *ELEMENTS[add])
+    before = pando.resident_bytes(peak=True)
+    with pytest.raises(EOFError):
+        pando.connect().call(draw, "k", -200000)
+    assert pando.resident_bytes(peak=True) < before + (32 << 20), "200 MB were asked for"
+    in_exec = pando.connect()
+    in_exec.do("MULTI")
+    for command in [("SET", "in", "exec"), (draw, "k", -200000), ("INCR", "n")]:
+        in_exec.do(*command)
+    with pytest.raises(EOFError):
+        in_exec.call("EXEC")
+    assert pando.do("MGET", "in", "n") == [b"exec", b"1"], "what changes data is done all the same"
+    assert len(pando.do(draw, "k", -100)) == 100
+
+
+@pytest.mark.parametrize("add, draw", DRAWS)
+def test_nothing_is_drawn_for_who_wants_no_replies(servers, add, draw):
+    pando = servers.pando()
+    pando.do(add, "k", *ELEMENTS[add])
+    client = pando.connect()
+    client.send("CLIENT", "REPLY", "OFF")
+    client.send(draw, "k", -(2 ** 62))
+    client.send("CLIENT", "REPLY", "ON")
+    assert client.read() == b"OK"
+
+
 def test_a_save_ends_in_the_folder_in_which_it_began(servers):
     pando = servers.pando()
     elsewhere = os.path.join(str(pando.folder), "elsewhere")

@@ -295,6 +295,19 @@ static void reply_random(void *context, const struct hash_pair *pair)
     reply_pair(random->reply, pair, random->parts);
 }
 
+/* In rounds: nobody draws on for a reply that is not written any more. */
+static void reply_draws(const struct entry *e, uint64_t times, struct random *random,
+                        struct random_reply *to)
+{
+    enum { ROUND = 4096 };
+
+    while (times > 0 && !to->reply->muted) {
+        const uint64_t round = times < ROUND ? times : ROUND;
+        hash_draw(e, round, random, reply_random, to);
+        times -= round;
+    }
+}
+
 static enum err parse_random(struct call *call, int64_t *count, unsigned *parts)
 {
     TRY(call_arg_int64(call, 2, count));
@@ -331,7 +344,7 @@ enum err cmd_hrandfield(struct call *call)
     bool flat = context.parts & VALUES && call->reply->version == 2;
     reply_array(call->reply, flat ? 2 * given : given);
     if (given == 0) return OK;
-    if (count < 0) hash_draw(entry, (uint64_t)given, random, reply_random, &context);
+    if (count < 0) reply_draws(entry, (uint64_t)given, random, &context);
     else hash_sample(entry, (size_t)given, random, reply_random, &context);
     return OK;
 }

@@ -105,7 +105,7 @@ enum err cmd_move(struct call *call)
         reply_int64(call->reply, 0);
         return OK;
     }
-    store_move(call->store, call->db, &key, (int)db, &key, EVENT(EVENT_GENERIC, "move_from"),
+    store_move(call->store, call->db, &key, db, &key, EVENT(EVENT_GENERIC, "move_from"),
                EVENT(EVENT_GENERIC, "move_to"));
     reply_int64(call->reply, 1);
     return OK;
@@ -132,13 +132,12 @@ enum err cmd_copy(struct call *call)
         reply_int64(call->reply, 0);
         return OK;
     }
-    struct entry *copy = entry_copy(entry, to.name, entry_deadline(entry));
     if (store_find(call->store, db, &to, FIND_WRITE) != NULL && !replace) {
-        entry_free(copy);
         reply_int64(call->reply, 0);
         return OK;
     }
-    store_put_entry(call->store, db, &to, copy, EVENT(EVENT_GENERIC, "copy_to"));
+    store_put_entry(call->store, db, &to, entry_copy(entry, to.name, entry_deadline(entry)),
+                    EVENT(EVENT_GENERIC, "copy_to"));
     reply_int64(call->reply, 1);
     return OK;
 }

@@ -185,13 +185,10 @@ static enum err find_strings(struct call *call, struct span *a, struct span *b,
                              char scratch[2][NUM_INT64_CHARS])
 {
     const char *text = "ERR The specified keys must contain string values";
-    const unsigned quiet = FIND_NO_TOUCH | FIND_NO_STATS | FIND_NO_EVENT;
     const struct key first = call_key(call, 1), second = call_key(call, 2);
 
     const struct entry *found = store_find(call->store, call->db, &first, 0);
     const struct entry *other = store_find(call->store, call->db, &second, 0);
-    /* The second look-up may have deleted an expired key, which moves entries: look again. */
-    if (found != NULL) found = store_find(call->store, call->db, &first, quiet);
     if ((found != NULL && entry_type(found) != TYPE_STRING) ||
         (other != NULL && entry_type(other) != TYPE_STRING))
         return call_fail(call, "%s", text);

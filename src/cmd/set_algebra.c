@@ -23,7 +23,7 @@ static void operands_release(struct operands *operands)
 }
 
 /* Finds argv[from, from + count), telling of every missing key, as Redis does, before a wrong type ends
- * it. (To find a key may delete it, expired; that leaves other entries where they are.) */
+ * it. */
 static enum err find_operands(struct call *call, int from, int count, struct operands *out)
 {
     out->count = count;
@@ -200,6 +200,8 @@ static void subtract(struct call *call, struct operands *operands, struct output
     const struct entry *first = operands->sets[0], **others = operands->sets + 1;
     int count = operands->count - 1;
     const size_t all = set_count(first);
+    for (int i = 0; i < count; i++)
+        if (others[i] == first) return; /* nothing is left of it */
     if (is_worth_collecting(others, count, all)) {
         in_others = collected = collect(call, others, count);
         others = &in_others;

@@ -38,7 +38,8 @@ enum err cmd_srandmember(struct call *call)
         reply_array(call->reply, 0);
     } else if (count < 0) {
         reply_array(call->reply, -count);
-        for (; count < 0; count++) reply_bulk(call->reply, set_random(set, random, scratch));
+        for (; count < 0 && !call->reply->muted; count++)
+            reply_bulk(call->reply, set_random(set, random, scratch));
     } else {
         const size_t all = set_count(set), wanted = (uint64_t)count < all ? (size_t)count : all;
         reply_array(call->reply, (int64_t)wanted);

@@ -24,7 +24,8 @@ static void reply_draws(struct call *call, const struct entry *e, size_t times, 
     size_t count = zset_count(e);
 
     zset_reply_header(call->reply, times, with_scores);
-    for (; times > 0; times--) reply_rank(call, e, random_below(random, count), with_scores);
+    for (; times > 0 && !call->reply->muted; times--)
+        reply_rank(call, e, random_below(random, count), with_scores);
 }
 
 static int compare_ranks(const void *a, const void *b)

@@ -105,11 +105,23 @@ void reply_int64(struct reply *reply, int64_t value)
     put_header(reply, ':', value);
 }
 
+/* Looked at only where the buffer must grow: what fits is in memory already. */
+static bool may_grow(struct reply *reply, size_t more)
+{
+    if (reply->out_max == 0 || reply->out->len + more <= reply->out_max) return true;
+    reply->muted = reply->overflowed = true;
+    return false;
+}
+
 void reply_bulk(struct reply *reply, struct span bytes)
 {
     if (reply->muted) return;
     struct buf *out = reply->out;
-    buf_reserve(out, HEADER_BYTES_MAX + bytes.len + 2);
+    size_t more = HEADER_BYTES_MAX + bytes.len + 2;
+    if (__builtin_expect(out->cap - out->len < more, 0)) {
+        if (!may_grow(reply, bytes.len)) return;
+        buf_grow(out, more);
+    }
     char *end = out->ptr + out->len;
     end += make_header(end, '$', (int64_t)bytes.len);
     if (bytes.len > 0) memcpy(end, bytes.ptr, bytes.len);

@@ -12,9 +12,13 @@
 #include <stdint.h>
 
 struct reply {
-    struct buf *out;     /* bytes are appended here; the session drains it */
-    int version;         /* 2 or 3 */
-    bool muted;          /* CLIENT REPLY OFF/SKIP, replay: nothing is written, errors still count */
+    struct buf *out; /* bytes are appended here; the session drains it */
+    int version;     /* 2 or 3 */
+    bool muted;      /* CLIENT REPLY OFF/SKIP, replay: nothing is written, errors still count */
+    /* Over these bytes in `out` (0: no bound) a bulk string is not written any more, but the reply muted: whoever
+     * set the bound closes the session for it. So one command does not fill the memory beyond it. */
+    size_t out_max;
+    bool overflowed;
     uint64_t errors;     /* error replies: the dispatcher reads it for statistics */
     char last_error[64]; /* code word of the last error reply ("WRONGTYPE"), for errorstats */
 };

@@ -81,6 +81,21 @@ Test(reply, forms_of_both)
     }
 }
 
+Test(reply, nothing_is_written_over_the_bound)
+{
+    char big[1000] = {0};
+
+    begin(2);
+    reply.out_max = 10000;
+    for (int i = 0; i < 1000; i++) reply_bulk(&reply, span_of(big, sizeof big));
+    cr_assert(reply.muted && reply.overflowed);
+    cr_assert(out.cap <= 20000); /* it grows by half */
+    begin(2);
+    reply.out_max = 10000;
+    reply_bulk(&reply, span_of(big, sizeof big));
+    cr_assert(!reply.muted && !reply.overflowed);
+}
+
 Test(reply, errors_are_one_line_and_counted)
 {
     begin(2);

@@ -118,6 +118,7 @@ size_t batch_consume(struct session *session, struct span bytes)
     struct batch *batch = server->batch;
     size_t done = 0;
 
+    session_bound_reply(session);
     for (bool more = true; more && done < bytes.len;) {
         bool authenticated = session->flags & SESSION_AUTHENTICATED;
         struct request_limits limits = {.bulk_bytes_max = server->limits.bulk_bytes_max,

@@ -23,10 +23,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum {
-    OUT_CHECKED_FROM = 256 * 1024
-}; /* less is no burden: output limits are looked at from there on */
-
 const struct command *dispatch_find(struct server *server, const struct span *argv, int argc)
 {
     if (argc == 0) return NULL;
@@ -426,7 +422,8 @@ static enum dispatch_result handle(struct session *session, const struct parsed 
     blocked_keys_serve(server);
     if (session->out.len > session->out_sent) session_has_output(session);
 replied:
-    if (session->out.len > (session->flags & SESSION_AUTHENTICATED ? OUT_CHECKED_FROM : 0))
+    if (session->reply.overflowed ||
+        session->out.len > (session->flags & SESSION_AUTHENTICATED ? SESSION_OUT_CHECKED_FROM : 0))
         session_check_output_limit(session);
     if (session->flags & SESSION_REPLY_SKIP && reply_flags & SESSION_REPLY_SKIP)
         session->flags &= ~(unsigned)SESSION_REPLY_SKIP;

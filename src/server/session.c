@@ -100,6 +100,24 @@ enum session_class session_class(const struct session *session)
                                                                         : CLASS_NORMAL;
 }
 
+static const struct output_limit *output_limit_of(const struct session *session)
+{
+    return &session->server->config->client_output_buffer_limit.of[session_class(session)];
+}
+
+void session_bound_reply(struct session *session)
+{
+    const uint64_t hard_bytes = output_limit_of(session)->hard_bytes;
+    size_t max = 0;
+
+    if (hard_bytes != 0 && !(session->flags & (SESSION_NO_SOCKET | SESSION_REPLICA)) &&
+        !num_add_size(session->out_sent,
+                      hard_bytes > SESSION_OUT_CHECKED_FROM ? hard_bytes : SESSION_OUT_CHECKED_FROM,
+                      &max))
+        max = 0;
+    session->reply.out_max = max;
+}
+
 bool session_check_output_limit(struct session *session)
 {
     struct server *server = session->server;
@@ -107,9 +125,8 @@ bool session_check_output_limit(struct session *session)
 
     if (session->flags & (SESSION_CLOSED | SESSION_NO_SOCKET | SESSION_REPLICA))
         return false; /* replicas: what they pin is in the log */
-    const struct output_limit *limit =
-        &server->config->client_output_buffer_limit.of[session_class(session)];
-    bool hard = limit->hard_bytes != 0 && bytes >= limit->hard_bytes;
+    const struct output_limit *limit = output_limit_of(session);
+    bool hard = session->reply.overflowed || (limit->hard_bytes != 0 && bytes >= limit->hard_bytes);
     bool soft = limit->soft_bytes != 0 && bytes >= limit->soft_bytes;
 
     if (!(session->flags & SESSION_AUTHENTICATED) &&

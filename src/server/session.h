@@ -113,8 +113,12 @@ void session_free_closed(struct server *server);
 void session_has_output(struct session *session);
 /* Writes what can be written; called before each wait for every session with output. */
 void session_flush_all(struct server *server);
-/* Output limits; true when the session was closed for them. */
+/* Output limits; true when the session was closed for them. After a command they are looked at where `out` is this long:
+ * less is no burden. */
+#define SESSION_OUT_CHECKED_FROM (256 * 1024)
 bool session_check_output_limit(struct session *session);
+/* Bounds what the commands to come may write by the hard limit: struct reply, out_max. */
+void session_bound_reply(struct session *session);
 size_t session_memory(const struct session *session); /* tot-mem of CLIENT LIST */
 
 /* Blocks execution of further commands, for timeout_ms at most (0: without end; blocking.c says what a timeout

@@ -130,7 +130,8 @@ enum {
 };
 /* The entry, or NULL where there is none or it is expired. A primary deletes an expired key here
  * (and states the effect); a replica hides it. A writable replica's own write (FIND_WRITE, or the
- * door itself) deletes it in memory, without an effect. The entry is good until the next write. */
+ * door itself) deletes it in memory, without an effect. The entry is good until the next write; to find
+ * another key, which may delete that one, is none. */
 const struct entry *store_find(struct store *store, int db, const struct key *key, unsigned flags);
 
 /* ---- the door -------------------------------------------------------------------------------- */

@@ -297,9 +297,9 @@ class Server:
             self.call("REPLICAOF", "127.0.0.1", primary.port)
         return self
 
-    def resident_bytes(self):
+    def resident_bytes(self, peak=False):
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith("VmHWM:" if peak else "VmRSS:"):
                 return int(line.split()[1]) * 1024
         return 0
 

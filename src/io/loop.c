@@ -145,7 +145,7 @@ void loop_add(struct loop *loop, struct watch *watch)
     check(!watch->active && watch->fd >= 0);
     watch->active = true;
     watch->known = 0;
-    watch->lazy = watch->again = false;
+    watch->lazy = watch->again = watch->hung_up = false;
     note(loop, watch);
 }
 
@@ -224,8 +224,10 @@ static void dispatch(struct loop *loop, struct batch *batch)
         if (event->events & EPOLLOUT) events |= LOOP_WRITE;
         events &= watch->wants;
         if (events == 0) continue;
-        if (watch->edge && event->events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP))
+        if (watch->edge && event->events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) {
+            watch->hung_up |= (event->events & (EPOLLHUP | EPOLLRDHUP)) != 0;
             loop_again(loop, watch); /* for the end, behind the last bytes */
+        }
         watch->ready(watch->context, events);
     }
 }
@@ -238,7 +240,9 @@ static void dispatch_again(struct loop *loop, int count)
         if (i >= loop->again.count) continue; /* some were removed */
         struct watch *watch = loop->again.at[i];
         forget_again(loop, watch);
-        if (watch->wants & LOOP_READ) watch->ready(watch->context, LOOP_READ);
+        if (!(watch->wants & LOOP_READ)) continue;
+        if (watch->hung_up) loop_again(loop, watch); /* the end may be more than one read away */
+        watch->ready(watch->context, LOOP_READ);
     }
 }
 

@@ -14,7 +14,8 @@
  * descriptor that it has reported once more for that, which for a socket costs a tenth of reading
  * from it. A watch with `edge` spares that as long as it wants READ alone: what has come is reported
  * once, and the owner, who does not read all of it, says so by loop_again. After the peer has hung
- * up the loop says so itself, so whoever reads the last bytes need not look whether the end is behind. */
+ * up the loop says so itself, turn after turn until the watch is removed, so whoever reads the last
+ * bytes need not look whether the end is behind. */
 #ifndef PANDO_IO_LOOP_H
 #define PANDO_IO_LOOP_H
 
@@ -37,6 +38,7 @@ struct watch {
     bool edge;          /* the owner's too: READ is reported once */
     bool active;        /* added and not removed */
     bool lazy, again;   /* whether it has the places below */
+    bool hung_up;       /* the peer of one with `edge` will send no more: its end is to be read */
     unsigned known;     /* what the kernel knows; 0: not in its set */
     int32_t lazy_index; /* place among those whose interest is to be told */
     int32_t

@@ -1,5 +1,6 @@
 """Replies that wait for the append only file: in order, also those of reads, until it is synced (`always`) or written."""
 import select
+import socket
 
 import pytest
 
@@ -170,3 +171,24 @@ def test_no_appendfsync_on_rewrite_holds_nobody_while_one_runs(servers):
         syncs = held.fault.calls()
         assert c.call("SET", "k", "v") == b"OK"
         assert held.fault.calls() > syncs
+
+
+def test_who_closes_one_direction_gets_the_replies_that_wait(servers):
+    held = Held(servers, "sync", appendfsync="always")
+    writer, leaver, blocked = held.hold("SET", "k", "v"), held.client(), held.client()
+    leaver.send_raw(pack("SET", "k", "w") + pack("QUIT"))
+    blocked.send_raw(pack("SET", "k", "x") + pack("BLPOP", "nothing", "0"))
+    for c in (writer, leaver, blocked):
+        c.socket.shutdown(socket.SHUT_WR)
+    nothing_comes(writer, leaver, blocked)
+    held.release()
+    assert [writer.read(), leaver.read(), leaver.read(), blocked.read()] == [b"OK"] * 4
+    assert writer.closed_by_peer() and leaver.closed_by_peer() and blocked.closed_by_peer()
+
+
+def test_who_has_gone_does_not_wait_for_ever(servers):
+    held = Held(servers, "sync", appendfsync="always")
+    writer = held.hold("SET", "k", "v")
+    writer.socket.shutdown(socket.SHUT_WR)
+    assert writer.closed_by_peer()
+    held.release()

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from harness.resp import Connection, ReplyError
+from harness.resp import Connection, ReplyError, pack
 from harness.servers import free_port
 from harness.wait import wait_until
 
@@ -218,6 +218,21 @@ def test_a_command_that_arrives_byte_by_byte(servers):
         assert c.read() == b"OK"
         assert c.read() == b"PONG"
         assert c.call("GET", "k") == b"va\r\nl"
+
+
+@pytest.mark.parametrize("threads", ["1", "4"])
+@pytest.mark.parametrize("size", [16384, 65536, 80000])
+def test_a_client_that_ends_behind_much_is_answered_and_closed(servers, threads, size):
+    """All of it and the end are there when the server comes to look, once."""
+    server = servers.pando(io_threads=threads, io_threads_auto="no", io_threads_do_reads="yes")
+    unit = pack("ECHO", "x" * 100)
+    count = size // len(unit)
+    with server.connect() as busy, server.connect() as c:
+        busy.send("DEBUG", "SLEEP", "0.3")
+        c.send_raw(unit * count + b"\n" * (size - count * len(unit)))
+        c.socket.shutdown(socket.SHUT_WR)
+        assert [c.read() for _ in range(count)] == [b"x" * 100] * count
+        assert c.closed_by_peer()
 
 
 def test_a_large_value_in_pieces(servers):

@@ -23,6 +23,7 @@ enum {
     ACCEPTS_PER_EVENT = 1000,
     RESERVED_DESCRIPTORS = 32, /* files, listeners, links: beside maxclients */
     ACCEPT_PAUSE_US = 100 * 1000,
+    ENDED_MS = 5 * 1000, /* that a peer which sends no more waits for the log's files */
 };
 
 struct listener {
@@ -381,10 +382,13 @@ bool network_paused(struct server *server, bool writes, int64_t *until_ms)
 
 static bool is_idle(const struct session *session, int64_t timeout_ms)
 {
+    int64_t silent_ms = session->server->now_ms - session->active_ms;
+
+    if (session->flags & SESSION_ENDED) return silent_ms > ENDED_MS;
     if (timeout_ms == 0 || session->flags & (SESSION_REPLICA | SESSION_MONITOR) ||
         session->block != BLOCK_NONE || session_class(session) == CLASS_PUBSUB)
         return false;
-    return session->server->now_ms - session->active_ms > timeout_ms;
+    return silent_ms > timeout_ms;
 }
 
 void network_cron(struct server *server)

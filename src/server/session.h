@@ -48,6 +48,7 @@ enum session_flag {
     SESSION_LOCAL_PEER = 1 << 17,   /* loopback or Unix socket */
     SESSION_GATED = 1 << 18,        /* stands in server->gated */
     SESSION_READ_QUEUED = 1 << 19,  /* stands in server->to_read */
+    SESSION_ENDED = 1 << 20,        /* its peer sends no more: closed once its replies have left */
 };
 
 /* Why a session's execution stands still. blocking.h and blocked_keys.h end it. */

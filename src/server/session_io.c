@@ -32,8 +32,16 @@ static bool dequeued_alive(struct session *session, unsigned queue_flag)
 
 /* ---- reading ---------------------------------------------------------------------------------- */
 
+/* Nothing more will come. A peer that has closed one direction only (`printf ... | nc -N`) still reads: the replies that
+ * were made, and wait for the end of the turn or for the log's files, leave first. */
 static void went_away(struct session *session, int error)
 {
+    if (error == 0 && session->flags & (SESSION_OUT_QUEUED | SESSION_GATED)) {
+        session->flags |= SESSION_ENDED;
+        if (session->block != BLOCK_NONE) session_unblock(session);
+        session_close_after_reply(session);
+        return;
+    }
     if (error != 0 && error != ECONNRESET) log_verbose("Reading from client: %s", strerror(error));
     else
         log_verbose("Client closed connection id=%llu addr=%s", (unsigned long long)session->id,
@@ -112,8 +120,8 @@ static void take_input(struct session *session, const char *to, size_t room, ssi
     struct buf *in = &session->in;
     bool shared = in->len == 0;
 
-    if (got == -EINTR || got == (ssize_t)room) loop_again(server->loop, &session->watch);
-    if (got == -EAGAIN || got == -EINTR) return;
+    if (got == (ssize_t)room) loop_again(server->loop, &session->watch);
+    if (got == -EAGAIN) return;
     if (got <= 0) {
         went_away(session, (int)-got);
         return;
@@ -142,7 +150,8 @@ static void drop_input(struct session *session)
 {
     ssize_t got =
         socket_read(session->watch.fd, network_read_buffer(session->server->network), READ_BYTES);
-    if (got == 0 || (got < 0 && got != -EAGAIN && got != -EINTR)) session_close(session);
+    if (got == READ_BYTES) loop_again(session->server->loop, &session->watch);
+    else if (got <= 0 && got != -EAGAIN) went_away(session, (int)-got);
 }
 
 static void read_alone(struct session *session)
@@ -209,7 +218,7 @@ void session_ready(void *context, unsigned events)
         if (!flush(session)) return;
         clients_note(session);
     }
-    if (!(events & LOOP_READ) || session->flags & SESSION_CLOSED) return;
+    if (!(events & LOOP_READ) || session->flags & (SESSION_CLOSED | SESSION_ENDED)) return;
     if (session->flags & SESSION_CLOSE_AFTER_REPLY) drop_input(session);
     else if (io_threads_read(session->server)) read_later(session);
     else read_alone(session);
@@ -238,7 +247,7 @@ static bool wrote(struct session *session, ssize_t sent)
 {
     struct server *server = session->server;
 
-    if (sent == -EINTR || sent == -EAGAIN) return true;
+    if (sent == -EAGAIN) return true;
     if (sent <= 0) {
         log_verbose("Error writing to client: %s", strerror((int)-sent));
         session_close(session);
@@ -259,6 +268,10 @@ static bool end_flush(struct session *session, size_t open)
     struct buf *out = &session->out;
     bool waiting = session->out_sent < open;
 
+    if (waiting && session->flags & SESSION_ENDED) { /* nobody waits for a peer that has ended */
+        session_close(session);
+        return false;
+    }
     if (open < out->len) gate_wait(session);
     if (!waiting && open == out->len) {
         if (out->ptr != NULL) out_drained(session);
@@ -273,7 +286,7 @@ static bool end_flush(struct session *session, size_t open)
         gate_dropped(&session->gates, session->out_sent);
         session->out_sent = 0;
     }
-    unsigned wants = LOOP_READ | (waiting ? LOOP_WRITE : 0);
+    unsigned wants = (session->flags & SESSION_ENDED ? 0 : LOOP_READ) | (waiting ? LOOP_WRITE : 0);
     if (session->watch.wants != wants) loop_want(server->loop, &session->watch, wants);
     return !session_check_output_limit(session);
 }
@@ -311,7 +324,9 @@ static struct session *next_to_flush(struct server *server)
     return NULL;
 }
 
-/* One call for each session of a round; what a socket does not take at once waits for it to be ready. */
+/* One call for each session of a round; what a socket does not take at once waits for it to be ready. Those with nothing
+ * to send, a replica with its feed or whoever waits at a gate, are listed from the back and have their turn behind the
+ * calls: what a replica brings about may append to the output of others, or close them. */
 static void flush_together(struct server *server)
 {
     struct session *of[IO_ROUND], *session;
@@ -319,23 +334,25 @@ static void flush_together(struct server *server)
 
     while (server->with_output != NULL) {
         struct crew_call *calls = io_threads_calls(server);
-        int count = 0;
-        while (count < IO_ROUND && (session = next_to_flush(server)) != NULL) {
+        int count = 0, idle = IO_ROUND;
+        while (count < idle && (session = next_to_flush(server)) != NULL) {
             size_t end = begin_flush(session);
-            if (session->out_sent == end) { /* nothing to send: a replica's feed, a gate */
-                if (end_flush(session, end)) clients_note(session);
-                continue;
-            }
-            calls[count] = (struct crew_call){.fd = session->watch.fd,
-                                              .writes = true,
-                                              .bytes = session->out.ptr + session->out_sent,
-                                              .len = end - session->out_sent};
-            of[count] = session;
-            open[count++] = end;
+            int place = session->out_sent == end ? --idle : count++;
+            of[place] = session;
+            open[place] = end;
+            if (place < idle)
+                calls[place] = (struct crew_call){.fd = session->watch.fd,
+                                                  .writes = true,
+                                                  .bytes = session->out.ptr + session->out_sent,
+                                                  .len = end - session->out_sent};
         }
         io_threads_run(server, count);
         for (int i = 0; i < count; i++)
-            if (wrote(of[i], calls[i].result) && end_flush(of[i], open[i])) clients_note(of[i]);
+            if (!(of[i]->flags & SESSION_CLOSED) && wrote(of[i], calls[i].result) &&
+                end_flush(of[i], open[i]))
+                clients_note(of[i]);
+        for (int i = idle; i < IO_ROUND; i++)
+            if (!(of[i]->flags & SESSION_CLOSED) && end_flush(of[i], open[i])) clients_note(of[i]);
     }
 }
 

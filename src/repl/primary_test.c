@@ -710,9 +710,16 @@ Test(ceiling, the_next_attempt_of_that_peer_waits_longer_each_time)
     }
     /* A sync that succeeds clears the account. */
     rig_wait(&rig, 60000);
+    primary_log_advanced(rig.primary, journal_end(rig.journal), &rig.out); /* PINGs, in our file */
     bring_online(90, FULL_CAPA);
+    cr_assert_eq(figures(0).state, PEER_ONLINE);
     primary_peer_gone(rig.primary, 90, "gone", rig.now_ms, &rig.out);
     cr_assert_eq(wait_for_snapshot(91), 100);
+    primary_snapshot_begun(rig.primary, (uint32_t)primary_stats(rig.primary)->snapshots_started,
+                           journal_end(rig.journal), rig.now_ms, &rig.out);
+    cr_assert(primary_byte_ceiling(rig.primary, rig.now_ms, &rig.out));
+    rig_do(&rig);
+    cr_assert_eq(wait_for_snapshot(92), 1000);
 }
 
 /* ---- no room ------------------------------------------------------------------------------------ */

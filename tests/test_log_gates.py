@@ -130,9 +130,10 @@ def test_what_is_written_while_the_file_is_broken_is_told(servers, disk):
     replica = servers.pando().replicate(server)
     wait_linked(replica)
     server.call("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+    server.call("SET", "k", "v")
     server.call("SET", "ends", "v", "PX", 1)
     fault.begin("eio", "sync")
-    server.do("SET", "k", "v")
+    server.do("SET", "k", "v")  # refused, where a sync has failed already
     server.wait_log("Syncing the append only file failed")
     fault.begin("eio")
     before = offset_of(server)

@@ -389,6 +389,11 @@ uint64_t journal_end(const struct journal *journal)
     return journal->published + journal->tail_bytes;
 }
 
+bool journal_all_published(const struct journal *journal)
+{
+    return journal->published == journal_end(journal);
+}
+
 uint64_t journal_first(const struct journal *journal)
 {
     return journal->spool != NULL ? spool_head(journal->spool) : journal->published;

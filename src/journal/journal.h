@@ -119,6 +119,7 @@ int64_t journal_age_ms(const struct journal *journal, uint64_t offset, int64_t n
 
 /* ---- reading --------------------------------------------------------------------------------- */
 uint64_t journal_end(const struct journal *journal); /* the unpublished tail included */
+bool journal_all_published(const struct journal *journal);
 uint64_t
 journal_first(const struct journal *journal); /* oldest offset a reader could continue at */
 /* INFO, of memory: repl_backlog_first_byte_offset (from 1; 0 when inactive) and _histlen. */

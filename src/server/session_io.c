@@ -16,6 +16,7 @@ enum {
     BIG_INPUT_BYTES = 1 << 20,
     OUT_BYTES = 16 * 1024,     /* a fresh output buffer */
     OUT_KEPT_MAX = 256 * 1024, /* a drained output buffer beyond this is freed, not pooled */
+    OUT_MUCH_BYTES = 32 * 1024,
 };
 
 /* A session was taken off a queue. False where it was closed meanwhile: the last queue that held it hands it to the
@@ -112,6 +113,18 @@ static char *place_for_input(struct session *session, char *shared, size_t share
     return in->ptr + in->len;
 }
 
+static bool flush(struct session *session);
+
+/* Long replies leave before the end of the turn: else those of all clients lie there side by side, out of the cache, in
+ * more buffers than are worth keeping. Not where a replica would hear of the same writes later. */
+static bool leaves_now(const struct session *session)
+{
+    const struct server *server = session->server;
+
+    return session->out.len - session->out_sent >= OUT_MUCH_BYTES && !io_threads_write(server) &&
+           journal_all_published(server->journal);
+}
+
 /* What a read into place_for_input gave: bytes, 0 at the end of the stream, -errno. Small whole requests never leave the
  * shared buffer; the rest is kept by the session. A read that filled its room may have left something. */
 static void take_input(struct session *session, const char *to, size_t room, ssize_t got)
@@ -142,7 +155,9 @@ static void take_input(struct session *session, const char *to, size_t room, ssi
         run_kept_input(session);
         if (session->flags & SESSION_CLOSED) return;
     }
-    if (within_input_limits(session)) clients_note(session);
+    if (!within_input_limits(session)) return;
+    if (leaves_now(session) && !flush(session)) return;
+    clients_note(session);
 }
 
 /* Nothing more is executed; reading on only finds out that the peer is gone. */
@@ -207,8 +222,6 @@ void session_read_all(struct server *server)
                 take_input(of[i], calls[i].bytes, calls[i].len, calls[i].result);
     }
 }
-
-static bool flush(struct session *session);
 
 void session_ready(void *context, unsigned events)
 {

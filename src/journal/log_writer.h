@@ -73,9 +73,9 @@ int log_writer_flush(struct log_writer *writer);
 
 struct log_writer_figures {
     uint64_t written, synced; /* watermarks, offsets */
-    uint64_t
-        safe;  /* synced, but for messages behind it (log_writer_note_message): those are written */
-    int error; /* of the last write: 0 or -errno */
+    /* Synced, but for messages behind it (log_writer_note_message): those are written. */
+    uint64_t safe;
+    int error;                 /* of the last write: 0 or -errno */
     bool broken;               /* a sync failed */
     bool writing, syncing;     /* jobs under way */
     int64_t writing_since_ms;  /* 0: none */

@@ -49,8 +49,8 @@ struct aof {
     uint64_t closed_size;        /* of the files before the current one */
     uint64_t stalled;            /* times that replies went ahead of a hanging write */
     bool is_stalled;
-    bool
-        syncs_all; /* appendfsync always, as far as it counts now: what tells of a write waits for its sync */
+    /* appendfsync always, as far as it counts now: what tells of a write waits for its sync. */
+    bool syncs_all;
     int64_t behind_since_ms; /* writing commands wait since then */
 };
 

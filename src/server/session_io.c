@@ -134,7 +134,10 @@ static void take_input(struct session *session, const char *to, size_t room, ssi
     bool shared = in->len == 0;
 
     if (got == (ssize_t)room) loop_again(server->loop, &session->watch);
-    if (got == -EAGAIN) return;
+    if (got == -EAGAIN) {
+        clients_note(session); /* the room that was made for it counts */
+        return;
+    }
     if (got <= 0) {
         went_away(session, (int)-got);
         return;

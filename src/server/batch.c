@@ -54,8 +54,8 @@ static const struct command *find(struct server *server, int argc, const struct 
     return command;
 }
 
-const struct parsed *batch_prepare(struct server *server, int place, int db, int argc,
-                                   const struct span *argv, struct span encoded)
+void batch_prepare(struct server *server, int place, int db, int argc, const struct span *argv,
+                   struct span encoded)
 {
     struct parsed *parsed = &server->batch->parsed[place];
     const struct command *command = find(server, argc, argv);
@@ -67,7 +67,6 @@ const struct parsed *batch_prepare(struct server *server, int place, int db, int
         store_prefetch(server->store, db, parsed->first.hash, 0);
     }
     parsed->db = db;
-    return parsed;
 }
 
 const struct parsed *batch_prepared(const struct server *server, int place)

@@ -54,8 +54,8 @@ struct batch *batch_new(void);
 /* The two steps ahead of execution, also for the commands of the replication stream: finds the command of the request in
  * a place (below BATCH_MAX) of the batch, hashes its first key and starts loading the key's bucket; then, once all are prepared,
  * starts loading the entries, and a lap. What is prepared lasts as long as argv. */
-const struct parsed *batch_prepare(struct server *server, int place, int db, int argc,
-                                   const struct span *argv, struct span encoded);
+void batch_prepare(struct server *server, int place, int db, int argc, const struct span *argv,
+                   struct span encoded);
 void batch_gather(struct server *server, int count);
 const struct parsed *batch_prepared(const struct server *server, int place);
 

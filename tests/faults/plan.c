@@ -132,6 +132,7 @@ static enum action action_now(const char *kind)
     return of[0] == '\0' || strcmp(of, kind) == 0 ? action_named(name) : PASS;
 }
 
+/* Until the file says something else: it is asked again each millisecond. */
 static void hold(const char *kind)
 {
     while (action_now(kind) == HOLD) usleep(1000);

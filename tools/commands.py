@@ -150,6 +150,7 @@ class Row:
         self.replicates = known(line, words[2], REPLICATES, "way to replicate")
         self.flags, categories = [], []
         self.handler, self.key_finder, self.pending = None, None, False
+        self.first_element = self.element_step = 0
         for word in words[3:]:
             if word.startswith("@"):
                 categories.append(known(line, word[1:], CATEGORIES, "ACL category"))
@@ -157,6 +158,10 @@ class Row:
                 self.handler = word[8:]
             elif word.startswith("keys="):
                 self.key_finder = word[5:]
+            elif word.startswith("elements="):
+                first, _, step = word[9:].partition("/")
+                self.first_element = integer(line, first)
+                self.element_step = integer(line, step) if step else 0
             elif word == "pending":
                 self.pending = True
             else:
@@ -401,8 +406,8 @@ def write_table(table, path):
             quoted(row.name), quoted(word), len(row.name), len(word), row.handler or "NULL", row.arity))
         out.add("     %s," % c_flags("CMD_", [flag for flag in FLAGS if flag in row.flags]))
         out.add("     REPLICATES_%s, %s," % (row.replicates, c_flags("CATEGORY_", row.categories)))
-        out.add("     %d, %d, %d, %s, %s," % (row.first_key, row.last_key, row.key_step, keys,
-                                             row.key_finder or "NULL"))
+        out.add("     %d, %d, %d, %d, %d, %s, %s," % (row.first_key, row.last_key, row.key_step, row.first_element,
+                                                     row.element_step, keys, row.key_finder or "NULL"))
         out.add("     %s, %s, %s, &docs_%s, %d}," % (
             subs, f"&command_table[{index[container]}]" if container else "NULL", tips, row.c_name(),
             index[row.name]))

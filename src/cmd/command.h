@@ -168,6 +168,9 @@ struct command {
     enum replicates replicates;
     uint32_t categories;                   /* CATEGORY_* */
     int16_t first_key, last_key, key_step; /* of old: zero where there is no simple range */
+    /* Arguments that are looked for among the elements of the first key's value: batches load them
+     * ahead. Zero: none; a step of zero: only the first. */
+    int16_t first_element, element_step;
     const struct key_spec *key_specs;
     int key_spec_count;
     key_finder *find_keys;             /* or NULL: the specs say it all */

@@ -208,6 +208,15 @@ void sorted_index_at(const struct sorted_index *index, size_t rank,
     position->path[0] = (struct sorted_step){node, (unsigned)left};
 }
 
+void *sorted_position_beside(const struct sorted_position *position, int places)
+{
+    const struct sorted_step *step = &position->path[0];
+    int64_t at = (int64_t)step->at + places;
+
+    if (step->node == NULL || at < 0 || at >= step_count(position, 0)) return NULL;
+    return leaf_item(step->node, (unsigned)at);
+}
+
 void *sorted_position_item(const struct sorted_position *position)
 {
     const struct sorted_step *leaf = &position->path[0];

@@ -101,10 +101,16 @@ size_t sorted_index_rank(const struct sorted_index *index, const void *item);
 
 /* The item at a position, NULL behind the last one. */
 void *sorted_position_item(const struct sorted_position *position);
+/* The item so many places on in the same leaf (negative: back), NULL where the leaf has none there: for
+ * whoever wants to load ahead. */
+void *sorted_position_beside(const struct sorted_position *position, int places);
 /* To the next item; not from behind the last one. */
 void sorted_position_next(struct sorted_position *position);
 /* To the item before; false, staying, where there is none. */
 bool sorted_position_previous(struct sorted_position *position);
+
+/* Takes the item at a position out; the position is none afterwards. */
+void sorted_index_remove_at(struct sorted_index *index, struct sorted_position *position);
 
 /* Checks every invariant; aborts where one is broken. For tests and fuzzers. */
 void sorted_index_check(const struct sorted_index *index);

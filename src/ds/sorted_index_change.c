@@ -302,15 +302,20 @@ static void shrink_root(struct sorted_index *index)
     }
 }
 
+void sorted_index_remove_at(struct sorted_index *index, struct sorted_position *position)
+{
+    drop_slot(position->path[0].node, 0, position->path[0].at);
+    for (unsigned level = 0; level < position->height; level++) mend(index, position, level);
+    shrink_root(index);
+    index->count--;
+}
+
 void sorted_index_remove(struct sorted_index *index, const void *item)
 {
     struct sorted_position path;
 
     sorted_index_find(index, item, item, &path);
-    drop_slot(path.path[0].node, 0, path.path[0].at);
-    for (unsigned level = 0; level < path.height; level++) mend(index, &path, level);
-    shrink_root(index);
-    index->count--;
+    sorted_index_remove_at(index, &path);
 }
 
 /* ---- the rest ----------------------------------------------------------------------------------- */

@@ -254,6 +254,14 @@ void table_prefetch_items(const struct table *table, uint64_t hash)
         prefetch(bucket_slot(home, BUCKET_LINK));
 }
 
+void *table_guess(const struct table *table, uint64_t hash)
+{
+    const struct bucket *home = bucket_at(table, index_of(table, hash));
+    unsigned found = bucket_candidates(home, fingerprint_of(hash));
+
+    return found == 0 ? NULL : bucket_slot(home, (unsigned)__builtin_ctz(found));
+}
+
 struct table_place table_locate(const struct table *table, uint64_t hash, const void *key)
 {
     struct table_place place = {NULL, 0, index_of(table, hash)};

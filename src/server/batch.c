@@ -1,6 +1,6 @@
 /* Requests in batches: parse up to BATCH_MAX whole requests of one read, find their commands, hash their first keys and
- * start loading the buckets and then the entries, and only then execute one after the other. The memory latency of the
- * look-ups overlaps with parsing instead of standing in each command's way. */
+ * start loading the buckets and then the entries, then what they ask for of the elements of big values, and only then execute
+ * one after the other. The memory latency of the look-ups overlaps instead of standing in each command's way. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/clock.h"
@@ -74,13 +74,51 @@ const struct parsed *batch_prepared(const struct server *server, int place)
     return &server->batch->parsed[place];
 }
 
+/* Elements whose loading may be under way at once. */
+enum { ELEMENTS_AHEAD_MAX = 64 };
+
+struct elements_ahead {
+    int count;
+    struct element {
+        const struct table *table;
+        uint64_t hash;
+    } all[ELEMENTS_AHEAD_MAX];
+};
+
+/* The first loads of what a request asks for of a big value. */
+static void begin_elements(const struct store *store, const struct parsed *request,
+                           struct elements_ahead *ahead)
+{
+    const struct table *table = store_guess_elements(store, request->db, request->first.hash);
+    int step = request->command->element_step;
+
+    if (table == NULL) return;
+    for (int at = request->command->first_element; at < request->argc; at += step) {
+        if (ahead->count == ELEMENTS_AHEAD_MAX) return;
+        struct element *element = &ahead->all[ahead->count++];
+        *element = (struct element){table, store_key(store, request->argv[at]).hash};
+        table_prefetch_bucket(table, element->hash);
+        if (step == 0) return;
+    }
+}
+
 void batch_gather(struct server *server, int count)
 {
     const struct parsed *parsed = server->batch->parsed;
+    struct elements_ahead ahead;
+    int with_elements = 0;
 
-    for (int i = 0; i < count; i++)
-        if (parsed[i].first.name.ptr != NULL)
-            store_prefetch(server->store, parsed[i].db, parsed[i].first.hash, 1);
+    for (int i = 0; i < count; i++) {
+        if (parsed[i].first.name.ptr == NULL) continue;
+        store_prefetch(server->store, parsed[i].db, parsed[i].first.hash, 1);
+        with_elements += parsed[i].command->first_element != 0;
+    }
+    ahead.count = 0;
+    for (int i = 0; i < count && with_elements > 0; i++)
+        if (parsed[i].first.name.ptr != NULL && parsed[i].command->first_element != 0)
+            begin_elements(server->store, &parsed[i], &ahead);
+    for (int i = 0; i < ahead.count; i++)
+        table_prefetch_items(ahead.all[i].table, ahead.all[i].hash);
     server->lap_us = stopwatch_us(&server->stopwatch);
 }
 

@@ -119,6 +119,9 @@ void store_add_dirty(struct store *store, uint64_t changes); /* changes that are
 struct key store_key(const struct store *store, struct span name);
 /* For batches, waits for nothing: step 0 loads the bucket, step 1 (once it arrived) the entries. */
 void store_prefetch(const struct store *store, int db, uint64_t hash, int step);
+/* Once the entries arrived: the hash table (of store_key's hashes) of the value under that hash, where it is too big for a
+ * cache, so that loading its elements ahead is worth it; else NULL. A guess, since the key is not compared. */
+const struct table *store_guess_elements(const struct store *store, int db, uint64_t hash);
 
 /* ---- looking up ------------------------------------------------------------------------------ */
 enum {

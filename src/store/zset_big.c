@@ -1,7 +1,10 @@
 /* The big form of the sorted set: a string table and a sorted index over its items. */
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/prefetch.h"
 #include "store/zset_inside.h"
+
+#define LOADED_AHEAD_MIN 8192 /* members; fewer stay in a core's cache */
 
 static struct sorted_key key_of_item(const void *item)
 {
@@ -43,13 +46,32 @@ bool zset_big_remove(struct zset_big *big, struct span member)
     return true;
 }
 
+/* Where members go at one end, those that stand next to it go soon: loads one of them, and what finds one that was
+ * loaded before. */
+static void load_ahead(const struct zset_big *big, const struct sorted_position *position,
+                       int direction)
+{
+    const struct string_table *members = &big->members;
+    const struct string_item *soon = sorted_position_beside(position, 4 * direction);
+    const struct string_item *later = sorted_position_beside(position, 8 * direction);
+
+    if (later != NULL) prefetch(later);
+    if (soon != NULL)
+        table_prefetch_bucket(members->table, string_table_hash(members, string_item_text(soon)));
+}
+
 void zset_big_remove_ranks(struct zset_big *big, size_t first, size_t count)
 {
+    int direction = first + count == big->order.count && first > 0 ? -1 : 1;
+    bool is_big = big->order.count >= LOADED_AHEAD_MIN;
+
     for (; count > 0; count--) {
         struct sorted_position position;
-        sorted_index_at(&big->order, first, &position);
-        const struct string_item *item = sorted_position_item(&position);
-        check(zset_big_remove(big, string_item_text(item)));
+        sorted_index_at(&big->order, direction > 0 ? first : first + count - 1, &position);
+        struct span member = string_item_text(sorted_position_item(&position));
+        if (is_big) load_ahead(big, &position, direction);
+        sorted_index_remove_at(&big->order, &position);
+        check(string_table_remove(&big->members, member));
     }
 }
 

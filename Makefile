@@ -21,14 +21,14 @@ VERSION := $(shell cat VERSION)
 
 WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
 CFLAGS  ?=
-ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -Isrc -I$(BUILD)/gen $(WARN) -fno-strict-aliasing -fno-omit-frame-pointer \
+ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -Isrc -I$(BUILD)/gen $(WARN) -fno-strict-aliasing \
            -pthread -DPANDO_VERSION='"$(VERSION)"'
 LIBS    := -lcrypto -llzf -lisal -lsystemd -lm -pthread
 ifeq ($(SAN),thread)
-ALL_CFLAGS += -O1 -fsanitize=thread -DPANDO_NO_JEMALLOC
+ALL_CFLAGS += -O1 -fno-omit-frame-pointer -fsanitize=thread -DPANDO_NO_JEMALLOC
 LDFLAGS += -fsanitize=thread
 else ifeq ($(SAN),1)
-ALL_CFLAGS += -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -DPANDO_NO_JEMALLOC
+ALL_CFLAGS += -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -DPANDO_NO_JEMALLOC
 LDFLAGS += -fsanitize=address,undefined
 else
 ALL_CFLAGS += -O2
@@ -40,8 +40,6 @@ LDFLAGS += -flto=auto -O2
 endif
 endif
 endif
-LDFLAGS += -rdynamic
-
 SOURCES := $(filter-out %_test.c %_fuzz.c %_bench.c %_race.c,$(foreach f,$(FLOORS),$(wildcard src/$(f)/*.c)))
 OBJECTS := $(SOURCES:src/%.c=$(BUILD)/obj/%.o)
 MAIN    := $(BUILD)/obj/server/main.o

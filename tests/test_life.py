@@ -91,6 +91,7 @@ def test_an_end_that_is_no_shutdown_is_reported(pando, command):
     if reports:
         assert server.logged("BUG REPORT START") and server.logged("STACK TRACE") and server.logged("crashed by signal")
         assert server.logged("cmd=debug")
+        assert server.logged(r"\((loop_turn|main)\S*\+0x[0-9a-f]+\)\["), "the frames have no names"
 
 
 def test_a_panic_may_be_an_exit(pando):

@@ -80,10 +80,9 @@ static unsigned choose_item(const struct sorted_index *index, const struct sorte
 {
     unsigned low = 0, high = ((const struct sorted_node *)leaf)->count;
 
-    if (high >= 4) { /* the items of the second question are on their way during the first */
-        prefetch(leaf_item(leaf, high / 2 / 2));
-        prefetch(leaf_item(leaf, (high / 2 + 1 + high) / 2));
-    }
+    /* What the second and third question may be about is on its way during the first. */
+    for (unsigned eighths = 1; eighths < 8 && high >= 8; eighths++)
+        prefetch(leaf_item(leaf, high * eighths / 8));
     while (low < high) {
         unsigned middle = (low + high) / 2;
         if (item_is_before(index, bound, leaf_item(leaf, middle))) low = middle + 1;
@@ -102,6 +101,9 @@ void sorted_index_descend(const struct sorted_index *index, const struct sorted_
         unsigned at = choose_branch(index, bound, node);
         position->path[level] = (struct sorted_step){node, at};
         node = inner_branch(node, at)->child;
+        if (level <= 2) /* those above are few, and stay in the cache */
+            for (size_t i = 0; i < shape_of(level - 1)->node_bytes; i += 64)
+                prefetch((const char *)node + i);
     }
     position->path[0] = (struct sorted_step){node, choose_item(index, bound, node)};
 }

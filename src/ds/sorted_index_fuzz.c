@@ -74,7 +74,14 @@ static void toggle(struct model *model, unsigned number)
         sorted_index_insert(&model->index, item);
     } else {
         check(sorted_index_rank(&model->index, model->items[number]) == rank);
-        sorted_index_remove(&model->index, model->items[number]);
+        if (number % 2) {
+            struct sorted_position position;
+            sorted_index_at(&model->index, rank, &position);
+            check(sorted_position_item(&position) == model->items[number]);
+            sorted_index_remove_at(&model->index, &position);
+        } else {
+            sorted_index_remove(&model->index, model->items[number]);
+        }
         mem_free(model->items[number]);
         model->items[number] = NULL;
         model->count--;

@@ -169,6 +169,44 @@ Test(sorted_index, shrinks_to_nothing_in_any_order)
     cr_assert_eq(sorted.height, 0);
 }
 
+Test(sorted_index, is_emptied_by_position_from_both_ends)
+{
+    make_items(3000, rising);
+    for (size_t i = 0; i < 3000; i++) sorted_index_insert(&sorted, &items[i]);
+    for (size_t low = 0, high = 3000; low < high;) {
+        struct sorted_position position;
+        bool first = (low + high) % 3 == 0;
+        sorted_index_at(&sorted, first ? 0 : high - low - 1, &position);
+        cr_assert_eq(sorted_position_item(&position), &items[first ? low++ : --high]);
+        sorted_index_remove_at(&sorted, &position);
+        if ((low + high) % 40 == 0) sorted_index_check(&sorted);
+    }
+    cr_assert_eq(sorted_index_memory(&sorted), 0);
+}
+
+Test(sorted_index, beside_a_position_are_the_items_of_its_leaf)
+{
+    struct sorted_position position;
+    unsigned seen = 0;
+
+    make_items(3000, scattered);
+    for (size_t i = 0; i < 3000; i++) sorted_index_insert(&sorted, &items[i]);
+    for (size_t rank = 0; rank < 3000; rank += 7) {
+        sorted_index_at(&sorted, rank, &position);
+        for (int places = -30; places <= 30; places++) {
+            const void *item = sorted_position_beside(&position, places);
+            if (item == NULL) continue;
+            cr_assert_eq(item, at_rank((size_t)((int)rank + places)));
+            seen++;
+        }
+        cr_assert_eq(sorted_position_beside(&position, 0), at_rank(rank));
+    }
+    cr_assert_geq(seen, 429u * 10);
+    sorted_index_release(&sorted);
+    sorted_index_at(&sorted, 0, &position);
+    cr_assert_null(sorted_position_beside(&position, 0));
+}
+
 Test(sorted_index, items_may_move_in_memory)
 {
     make_items(2000, scattered);

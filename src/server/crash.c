@@ -1,6 +1,7 @@
 #include "server/crash.h"
 
 #include "base/log.h"
+#include "base/symbols.h"
 #include "server/config.h"
 #include "server/server.h"
 
@@ -71,6 +72,29 @@ static void say_current_command(void)
         session->db, session->last_command != NULL ? session->last_command->name : "");
 }
 
+/* A frame of our own is named from the program's table, one of a library by its loader's. */
+static void say_frames(void *const *frames, int count)
+{
+    struct symbols symbols;
+    bool named = symbols_open(&symbols);
+    int pipe_fds[2] = {-1, -1};
+    bool piped =
+        pipe(pipe_fds) == 0; /* symbols go through a pipe, so that they reach whatever the log is */
+    char text[512];
+
+    for (int i = 0; i < count; i++) {
+        size_t offset;
+        const char *name = named ? symbols_name(&symbols, frames[i], &offset) : NULL;
+        if (name != NULL) {
+            say("pando-server(%s+0x%zx)[%p]\n", name, offset, frames[i]);
+        } else if (piped) {
+            backtrace_symbols_fd(&frames[i], 1, pipe_fds[1]);
+            ssize_t len = read(pipe_fds[0], text, sizeof text);
+            if (len > 0) log_raw(text, (unsigned long)len);
+        }
+    }
+}
+
 /* Unused where a sanitizer reports crashes. */
 __attribute__((unused)) static void on_fatal_signal(int number, siginfo_t *info, void *context)
 {
@@ -81,17 +105,7 @@ __attribute__((unused)) static void on_fatal_signal(int number, siginfo_t *info,
         info->si_code);
     if (number == SIGSEGV || number == SIGBUS) say("Accessing address: %p\n", info->si_addr);
     say("\n------ STACK TRACE ------\nBacktrace:\n");
-    int count = backtrace(frames, FRAMES_MAX);
-    int pipe_fds[2];
-    char text[512];
-    /* Symbols go through a pipe, so that they reach whatever the log is. */
-    if (pipe(pipe_fds) == 0) {
-        for (int i = 0; i < count; i++) {
-            backtrace_symbols_fd(&frames[i], 1, pipe_fds[1]);
-            ssize_t len = read(pipe_fds[0], text, sizeof text);
-            if (len > 0) log_raw(text, (unsigned long)len);
-        }
-    }
+    say_frames(frames, backtrace(frames, FRAMES_MAX));
     say("\n------ REGISTERS ------\n");
     say_registers(context);
     say_current_command();

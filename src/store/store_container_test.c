@@ -375,3 +375,21 @@ Test(containers, a_snapshot_keeps_what_an_edit_removes)
     snapshot_end(running);
     expect_recorded(only_record(), figure);
 }
+
+Test(containers, elements_are_loaded_ahead_where_they_are_many)
+{
+    fill("big", 9000, 1);
+    fill("small", 5, 1);
+    fill("middle", 1000, 1);
+    set(&f, 0, "text", "x", TTL_CLEAR);
+    const struct table *elements = store_guess_elements(f.store, 0, key_of(&f, "big").hash);
+    cr_assert_not_null(elements);
+    cr_expect_eq(table_count(elements), 9000);
+    /* Its hashes are those of keys. */
+    cr_expect_not_null(table_guess(elements, key_of(&f, "f17").hash));
+    cr_expect_null(store_guess_elements(f.store, 0, key_of(&f, "small").hash));
+    cr_expect_null(store_guess_elements(f.store, 0, key_of(&f, "middle").hash));
+    cr_expect_null(store_guess_elements(f.store, 0, key_of(&f, "text").hash));
+    cr_expect_null(store_guess_elements(f.store, 0, key_of(&f, "nothing").hash));
+    cr_expect_null(store_guess_elements(f.store, 1, key_of(&f, "big").hash));
+}

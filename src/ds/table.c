@@ -257,9 +257,14 @@ void table_prefetch_items(const struct table *table, uint64_t hash)
 void *table_guess(const struct table *table, uint64_t hash)
 {
     const struct bucket *home = bucket_at(table, index_of(table, hash));
-    unsigned found = bucket_candidates(home, fingerprint_of(hash));
+    uint8_t fingerprint = fingerprint_of(hash);
 
-    return found == 0 ? NULL : bucket_slot(home, (unsigned)__builtin_ctz(found));
+    for (const struct bucket *b = home; b != NULL; b = bucket_next(b)) {
+        unsigned found = bucket_candidates(b, fingerprint);
+        if (found != 0) return bucket_slot(b, (unsigned)__builtin_ctz(found));
+        if (b == home && !bucket_filter_passes(home, fingerprint)) break;
+    }
+    return NULL;
 }
 
 struct table_place table_locate(const struct table *table, uint64_t hash, const void *key)

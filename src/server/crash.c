@@ -1,7 +1,7 @@
 #include "server/crash.h"
 
 #include "base/log.h"
-#include "base/symbols.h"
+#include "io/symbols.h"
 #include "server/config.h"
 #include "server/server.h"
 

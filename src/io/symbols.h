@@ -2,8 +2,8 @@
  * says of an address. The names that a loader exports (-rdynamic) would be fewer, and keep the linker from optimising.
  *
  * Async-signal-safe: system calls only, no allocation. */
-#ifndef PANDO_BASE_SYMBOLS_H
-#define PANDO_BASE_SYMBOLS_H
+#ifndef PANDO_IO_SYMBOLS_H
+#define PANDO_IO_SYMBOLS_H
 
 #include <stdbool.h>
 #include <stddef.h>

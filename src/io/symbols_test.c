@@ -1,4 +1,4 @@
-#include "base/symbols.h"
+#include "io/symbols.h"
 
 #include <criterion/criterion.h>
 

@@ -285,33 +285,63 @@ static inline enum request_status parse_count(struct request *request, struct sp
     return REQUEST_READY;
 }
 
-/* Takes the arguments at `p` that are whole and have a plain header of one or two digits, which are
- * nearly all there are; returns where the first of another kind stands. */
-static const char *take_plain(struct request *request, const char *p, const char *end, int wanted)
+/* A number of one or two digits, without leading zeros, which nearly all are. Returns where the line behind it ends,
+ * NULL where there is another kind of number, or not four bytes. */
+static inline const char *read_short_number(const char *p, const char *end, unsigned *number)
 {
-    struct span *argv = request->argv + request->argc;
-    bool canonical = true;
-    int taken = 0;
-
-    while (taken < wanted && end - p >= 6 && p[0] == '$') {
-        size_t len = (size_t)(uint8_t)p[1] - '0', head = 4;
-        if (len > 9) break;
-        if (p[2] != '\r') {
-            size_t units = (size_t)(uint8_t)p[2] - '0';
-            if (units > 9 || len == 0 || p[3] != '\r') break;
-            len = len * 10 + units;
-            head = 5;
-        }
-        const char *argument = p + head, *next = argument + len + 2;
-        if (next > end) break;
-        canonical &= argument[-1] == '\n' && next[-2] == '\r' && next[-1] == '\n';
-        argv[taken++] = span_of(argument, len);
-        p = next;
+    if (__builtin_expect(end - p < 4, 0)) return NULL;
+    unsigned value = (unsigned)(uint8_t)p[0] - '0';
+    if (value > 9) return NULL;
+    if (p[1] != '\r') {
+        unsigned units = (unsigned)(uint8_t)p[1] - '0';
+        if (units > 9 || value == 0 || p[2] != '\r') return NULL;
+        value = value * 10 + units;
+        p++;
     }
-    request->argc += taken;
-    request->args_left -= taken;
-    request->is_canonical &= canonical;
-    return p;
+    *number = value;
+    return p + 3;
+}
+
+struct plain {
+    const char *at;    /* behind what was taken */
+    bool is_canonical; /* what was taken */
+    int count;         /* arguments taken */
+};
+
+/* Takes up to `wanted` arguments at `p` that are whole and have a short length. */
+static inline struct plain take_plain(struct span *argv, const char *p, const char *end, int wanted)
+{
+    struct plain taken = {p, true, 0};
+
+    while (taken.count < wanted && p < end && *p == '$') {
+        unsigned len;
+        const char *argument = read_short_number(p + 1, end, &len);
+        if (argument == NULL || (size_t)(end - argument) < len + 2u) break;
+        p = argument + len + 2;
+        taken.is_canonical &= argument[-1] == '\n' && p[-2] == '\r' && p[-1] == '\n';
+        argv[taken.count++] = span_of(argument, len);
+    }
+    taken.at = p;
+    return taken;
+}
+
+/* A whole command of short numbers, in one go. Returns its bytes; 0 where there is none, which changes nothing. */
+static size_t parse_plain(struct request *request, struct span bytes)
+{
+    const char *end = bytes.ptr + bytes.len;
+    unsigned count;
+
+    if (*bytes.ptr != '*' || request->capacity > ARGV_KEPT_MAX) return 0;
+    const char *first = read_short_number(bytes.ptr + 1, end, &count);
+    if (first == NULL || count == 0 || count > REQUEST_UNKNOWN_ARGS_MAX ||
+        (int)count > request->capacity)
+        return 0;
+    struct plain taken = take_plain(request->argv, first, end, (int)count);
+    if (taken.count < (int)count) return 0;
+    request->argc = (int)count;
+    request->is_inline = false;
+    request->is_canonical = taken.is_canonical && first[-1] == '\n';
+    return (size_t)(taken.at - bytes.ptr);
 }
 
 enum request_status request_parse(struct request *request, struct span bytes,
@@ -323,6 +353,8 @@ enum request_status request_parse(struct request *request, struct span bytes,
     if (bytes.len == 0) return REQUEST_MORE;
     if (request->args_left < 0) {
         if (__builtin_expect(request->arena.ptr != NULL, 0)) buf_release(&request->arena);
+        *consumed = parse_plain(request, bytes);
+        if (*consumed > 0) return REQUEST_READY;
         if (*bytes.ptr != '*') return parse_inline(request, bytes, consumed, want, error);
         enum request_status status = parse_count(request, bytes, limits, error);
         if (status != REQUEST_READY) return status;
@@ -334,7 +366,12 @@ enum request_status request_parse(struct request *request, struct span bytes,
     const char *p = bytes.ptr + request->scanned;
     int room = request->capacity - request->argc;
     if (request->bulk_len < 0 && room > 0) {
-        p = take_plain(request, p, end, request->args_left < room ? request->args_left : room);
+        struct plain taken = take_plain(request->argv + request->argc, p, end,
+                                        request->args_left < room ? request->args_left : room);
+        request->argc += taken.count;
+        request->args_left -= taken.count;
+        request->is_canonical &= taken.is_canonical;
+        p = taken.at;
         request->scanned = (size_t)(p - bytes.ptr);
     }
     while (request->args_left > 0) {

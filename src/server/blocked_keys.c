@@ -369,12 +369,11 @@ static bool serve_key(struct server *server, struct waited_key *waited)
     return done;
 }
 
-void blocked_keys_serve(struct server *server)
+static void serve_ready(struct server *server)
 {
     struct blocked_keys *blocked = server->blocked_keys;
     struct waited_key *key;
 
-    if (blocked->ready.first == NULL) return;
     /* What stands still stands still: an EXEC may have paused the writes and made a key ready. */
     if (server_writes_paused(server) && !server_is_replica(server)) return;
     server_update_clock(server); /* EXEC may have taken long, and the key have expired meanwhile */
@@ -385,6 +384,12 @@ void blocked_keys_serve(struct server *server)
         unit_commit(&server->unit); /* the key may have been found expired */
     }
     dispatch_begin_lap(server);
+}
+
+/* After every command: mostly there is nobody. */
+void blocked_keys_serve(struct server *server)
+{
+    if (server->blocked_keys->ready.first != NULL) serve_ready(server);
 }
 
 bool blocked_keys_before_wait(struct server *server)

@@ -337,7 +337,7 @@ static bool must_wait_for_pause(struct session *session, const struct command *c
     return true;
 }
 
-bool dispatch_would_wait(struct server *server, int db, const struct parsed *request)
+static bool keys_would_wait(struct server *server, int db, const struct parsed *request)
 {
     enum { KEYS_AT_HAND = 16 };
     struct command_key some[KEYS_AT_HAND], *keys = some;
@@ -345,7 +345,6 @@ bool dispatch_would_wait(struct server *server, int db, const struct parsed *req
     unsigned changed = request->command->run == cmd_xreadgroup ? KEY_RW | KEY_RO : KEY_RW;
     bool waits = false;
 
-    if (!(request->command->flags & CMD_IN_PLACE) || !store_may_lease(server->store)) return false;
     int count = command_keys(request->command, request->argv, request->argc, keys, KEYS_AT_HAND);
     if (count > KEYS_AT_HAND) {
         keys = mem_alloc((size_t)count * sizeof *keys);
@@ -360,6 +359,12 @@ bool dispatch_would_wait(struct server *server, int db, const struct parsed *req
     }
     if (keys != some) mem_free(keys);
     return waits;
+}
+
+bool dispatch_would_wait(struct server *server, int db, const struct parsed *request)
+{
+    return request->command->flags & CMD_IN_PLACE && store_may_lease(server->store) &&
+           keys_would_wait(server, db, request);
 }
 
 static bool must_wait_for_value(struct session *session, const struct parsed *request)

@@ -6,6 +6,7 @@ import pytest
 from harness.compare import (fill, linked, offset_of, replicas_of, wait_equal, wait_in_sync, wait_linked, wait_online)
 from harness.peers import FakeReplica
 from harness.resp import ReplyError
+from harness.servers import ORACLE, PANDO
 from harness.wait import stays, wait_until
 
 
@@ -219,6 +220,23 @@ def test_wait_waits_for_as_many_as_asked(servers):
         replicas[0].send_signal(signal.SIGCONT)
         assert c.call("WAIT", 2, 20000) == 2
     assert isinstance(replicas[1].do("WAIT", 1, 1), ReplyError)
+
+
+@pytest.mark.parametrize("binary", [PANDO, ORACLE], ids=["pando", "redis"])
+def test_what_was_answered_reaches_the_replica_though_the_primary_is_killed(servers, binary):
+    primary = servers.pando()
+    replica = servers.new(binary).replicate(primary)
+    wait_linked(replica)
+    wait_online(primary, 1)
+    writers = [primary.connect() for _ in range(8)]
+    for n in range(400):  # the stream flows: it is pushed now and then, and the end comes in between
+        for i, c in enumerate(writers):
+            c.send("SET", f"writer:{i}", n)
+        for c in writers:
+            assert c.read() == b"OK"
+    primary.kill()
+    wait_until(lambda: not linked(replica))
+    assert [replica.call("GET", f"writer:{i}") for i in range(8)] == [b"399"] * 8
 
 
 # FAILOVER

@@ -158,6 +158,11 @@ void call_effect(struct call *call, int argc, const struct span *argv)
     unit_add(call->unit, call->db, argc, argv);
 }
 
+void call_effect_verbatim(struct call *call)
+{
+    if (call->encoded.len > 0) unit_add_encoded(call->unit, call->db, call->encoded);
+    else unit_add(call->unit, call->db, call->argc, call->argv);
+}
 void call_effect_db(struct call *call, int db, int argc, const struct span *argv)
 {
     unit_add(call->unit, db, argc, argv);

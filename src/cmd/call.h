@@ -39,6 +39,7 @@ struct call {
     struct key
         first; /* key of argv[first_key], hashed ahead by the batch; first.name.ptr NULL: not hashed */
     const struct limits *limits;
+    struct span encoded; /* the call's bytes where they are canonical RESP, else empty */
     /* Lets the session wait for keys, see below. NULL where a call may not wait: in EXEC, in a script, from the
      * primary. It then answers as if its time were over. */
     void (*wait)(struct call *call, const struct call_wait *what);
@@ -113,6 +114,8 @@ void call_event(struct call *call, int index, struct event event);
 /* The canonical form of what this call changed (REPLICATES_EFFECT, MAY). Bytes are copied. Several calls state several
  * effects, in order. Effects in another database: set db first with call_effect_db. */
 void call_effect(struct call *call, int argc, const struct span *argv);
+/* The call's own arguments, as they came. */
+void call_effect_verbatim(struct call *call);
 void call_effect_db(struct call *call, int db, int argc, const struct span *argv);
 
 /* ---- waiting for keys -------------------------------------------------------------------------

@@ -166,7 +166,7 @@ static enum err count_one(struct call *call, uint64_t *count)
     if (!hll_count(found.hll, count)) return corrupt(call);
     if (!may_keep) return OK;
     call_edit_string(call, 1, found.hll.len, keep_count, count, NO_EVENT);
-    call_effect(call, call->argc, call->argv);
+    call_effect_verbatim(call);
     return OK;
 }
 

@@ -146,7 +146,7 @@ enum err cmd_set(struct call *call)
     call_put_string(call, 1, call->argv[2], options.expiry.special ? TTL_KEEP : TTL_CLEAR,
                     set_event);
     if (options.get) effect_without_get(call);
-    else call_effect(call, call->argc, call->argv);
+    else call_effect_verbatim(call);
     return OK;
 }
 

@@ -423,15 +423,21 @@ ssize_t socket_write(int fd, const void *ptr, size_t len)
     return n < 0 ? -errno : n;
 }
 
-ssize_t socket_writev(int fd, const struct iovec *iov, int count)
+ssize_t socket_writev(int fd, const struct iovec *iov, int count, bool held)
 {
     struct msghdr message = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count};
     ssize_t n;
 
     do {
-        n = sendmsg(fd, &message, MSG_NOSIGNAL);
+        n = sendmsg(fd, &message, MSG_NOSIGNAL | (held ? MSG_MORE : 0));
     } while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : n;
+}
+
+/* Setting the option sends what is held, also where it is set. */
+void socket_push(int fd)
+{
+    socket_set_nodelay(fd, true);
 }
 
 void socket_shutdown(int fd)

@@ -107,7 +107,10 @@ int socket_set_keepalive(int fd, int interval_s);
 /* Bytes moved, or -errno (-EAGAIN: would block). Reading 0 bytes is the peer's end. No SIGPIPE. */
 ssize_t socket_read(int fd, void *out, size_t len);
 ssize_t socket_write(int fd, const void *ptr, size_t len);
-ssize_t socket_writev(int fd, const struct iovec *iov, int count);
+/* With `held` what fills no segment stays in the socket until a write without it, socket_push, the end of the connection or
+ * of the process; at most some 200 ms. */
+ssize_t socket_writev(int fd, const struct iovec *iov, int count, bool held);
+void socket_push(int fd);
 
 /* Ends the connection and keeps the descriptor: what has arrived can be read, then comes the end. */
 void socket_shutdown(int fd);

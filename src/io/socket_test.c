@@ -84,7 +84,7 @@ static void try_family(const char *address, const char *form)
     expect_name(text, &name);
 
     cr_assert_eq(socket_read(server, bytes, sizeof bytes), -EAGAIN);
-    cr_assert_eq(socket_writev(client, iov, 2), 4);
+    cr_assert_eq(socket_writev(client, iov, 2, false), 4);
     wait_for(server, POLLIN);
     cr_assert_eq(socket_read(server, bytes, sizeof bytes), 4);
     cr_assert_eq(memcmp(bytes, "ping", 4), 0);
@@ -93,6 +93,30 @@ static void try_family(const char *address, const char *form)
     cr_assert_eq(socket_read(server, bytes, sizeof bytes), 0);
     close(server);
     close(listener);
+}
+
+Test(socket, what_is_held_comes_with_a_push_with_more_or_with_the_end)
+{
+    struct iovec iov = {"1234", 4};
+    char bytes[16];
+    int listener = socket_listen_tcp("127.0.0.1", 0, 16, 0);
+    int client = connect_to("127.0.0.1", port_of(listener), "127.0.0.1");
+    int server = accept_one(listener);
+
+    for (int way = 0; way < 3; way++) {
+        cr_assert_eq(socket_writev(client, &iov, 1, true), 4);
+        cr_assert_eq(socket_writev(client, &iov, 1, way != 1), 4);
+        if (way == 0) socket_push(client);
+        if (way == 2) socket_close(client);
+        for (size_t got = 0; got < 8;) {
+            wait_for(server, POLLIN);
+            ssize_t n = socket_read(server, bytes, sizeof bytes);
+            cr_assert_gt(n, 0);
+            got += (size_t)n;
+        }
+    }
+    socket_close(server);
+    socket_close(listener);
 }
 
 Test(socket, tcp_over_ipv4)

@@ -26,7 +26,7 @@ static enum err flush(struct call *call, int db)
     }
     if (db == -1) persistence_abort_background_save(call_server(call)); /* what it saves is gone */
     store_flush(call->store, db, lazy);
-    call_effect(call, call->argc, call->argv); /* also when there was nothing to flush */
+    call_effect_verbatim(call); /* also when there was nothing to flush */
     reply_ok(call->reply);
     return OK;
 }

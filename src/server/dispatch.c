@@ -189,16 +189,6 @@ static void rejected(struct session *session, const struct command *command)
 
 /* ---- execution -------------------------------------------------------------------------------- */
 
-static void state_effects(struct server *server, struct session *session,
-                          const struct parsed *request, bool changed)
-{
-    const struct command *command = request->command;
-
-    if (command->replicates != REPLICATES_VERBATIM || !changed) return;
-    if (request->encoded.len > 0) unit_add_encoded(&server->unit, session->db, request->encoded);
-    else unit_add(&server->unit, session->db, request->argc, request->argv);
-}
-
 static bool may_wait(const struct session *session, unsigned call_flags)
 {
     const unsigned never =
@@ -225,6 +215,7 @@ static void make_call(struct call *call, struct session *session, const struct p
     call->unit = &server->unit;
     call->first = request->first;
     call->limits = &server->limits;
+    call->encoded = request->encoded;
     call->wait = may_wait(session, call_flags) ? blocked_keys_wait : NULL;
     call->error[0] = '\0';
 }
@@ -266,7 +257,8 @@ void dispatch_call(struct session *session, const struct parsed *request, unsign
     bool changed = store_dirty(server->store) > dirty; /* SAVE sets it back: no change */
     check(!changed || command->replicates != REPLICATES_NONE);
     if (err != OK) reply_error(&session->reply, err == ERR_TEXT ? call.error : err_text(err));
-    if (changed && session->db == db) state_effects(server, session, request, changed);
+    if (changed && command->replicates == REPLICATES_VERBATIM && session->db == db)
+        call_effect_verbatim(&call);
     struct command_stats *stats = &server->command_stats[command->id];
     stats->calls++;
     stats->usec += (uint64_t)took_us;

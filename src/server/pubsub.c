@@ -378,7 +378,7 @@ enum err cmd_publish(struct call *call)
 {
     int count = pubsub_publish(call_server(call), call->argv[1], call->argv[2]);
 
-    call_effect(call, call->argc, call->argv);
+    call_effect_verbatim(call);
     reply_int64(call->reply, count);
     return OK;
 }
@@ -387,7 +387,7 @@ enum err cmd_spublish(struct call *call)
 {
     int count = pubsub_publish_shard(call_server(call), call->argv[1], call->argv[2]);
 
-    call_effect(call, call->argc, call->argv);
+    call_effect_verbatim(call);
     reply_int64(call->reply, count);
     return OK;
 }

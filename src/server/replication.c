@@ -97,6 +97,7 @@ struct replication *replication_new(struct server *server)
     replication->apply = apply_new(server->journal, &executor, APPLY_BYTES_MAX);
     replication->link = link_new(replication);
     timer_init(&replication->timer, on_timer, replication);
+    timer_init(&replication->push_timer, peers_push, replication);
     return replication;
 }
 
@@ -256,7 +257,10 @@ static void act(struct replication *replication, const struct repl_action *actio
         journal_deactivate(journal);
         server_update_policy(server);
         return;
-    case REPL_APPEND: journal_append(journal, bytes.ptr, bytes.len); return;
+    case REPL_APPEND:
+        journal_append(journal, bytes.ptr, bytes.len);
+        replication->push_upto = journal_end(journal);
+        return;
     case REPL_START_SNAPSHOT: start_snapshot(replication, action->snapshot); return;
     case REPL_END_SNAPSHOT: end_snapshot(replication, action->snapshot); return;
     case REPL_ACKED: blocking_acks_arrived(server); return;

@@ -30,6 +30,8 @@ struct peer { /* a session that is a replica, or said REPLCONF */
     struct peer *next, *prev; /* replication->peers */
     struct spool_cursor *log; /* its place in the journal; NULL until pinned */
     uint64_t feed_upto;       /* the log may go to it up to here */
+    int64_t pushed_us;        /* monotonic: when the socket last was told to send what it has */
+    bool held;                /* the socket has bytes since */
     struct replication_image *image;
     struct spool_cursor *image_cursor;
     uint64_t image_sent;
@@ -61,7 +63,8 @@ struct replication {
         refused[REPLICATION_IMAGES_MAX]; /* to be told after the list */
     int begun_count, refused_count;
     struct link *link;
-    struct timer timer;
+    struct timer timer, push_timer; /* the latter where a peer's bytes are held */
+    uint64_t push_upto;             /* log offset: up to here somebody waits, and nothing is held */
     int64_t last_timer_ms;
     int64_t tried_again_ms; /* to write where a disk was full */
     struct slowdown slowdown;
@@ -90,6 +93,7 @@ void replication_drop_behind_memory(struct server *server);
 int replication_count_acked(struct server *server, uint64_t offset);
 void replication_request_acks(struct server *server);
 void replication_session_closed(struct session *session);
+void peers_push(void *replication); /* what sockets hold */
 size_t replication_pinned_bytes(const struct session *session);
 /* What waits in the output buffers of replicas; the log is not among it. */
 size_t replication_output_memory(const struct server *server);

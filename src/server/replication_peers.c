@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/clock.h"
 #include "server/config.h"
 #include "server/persistence.h"
 
@@ -11,6 +12,7 @@
 enum {
     IOV_MAX_RUNS = 16,
     WRITE_BYTES_MAX = 1 << 20, /* per turn and replica: others get their turn too */
+    PUSH_US = 500,             /* between two pushes of a stream that flows */
 };
 
 static struct peer *make_peer(struct replication *replication, struct session *session)
@@ -148,9 +150,9 @@ static void bytes_arrived(void *context)
 
 enum progress { SENT_ALL, SOCKET_FULL, MUST_WAIT, GONE };
 
-/* Sends from a cursor until `limit` bytes went. SENT_ALL: nothing more is there now. */
+/* Sends from a cursor until `limit` bytes went; `held`: see socket_writev. SENT_ALL: nothing more is there now. */
 static enum progress send_from(struct session *session, struct spool_cursor *cursor, uint64_t limit,
-                               bool *finished)
+                               bool held, bool *finished)
 {
     struct server *server = session->server;
 
@@ -171,7 +173,7 @@ static enum progress send_from(struct session *session, struct spool_cursor *cur
             return GONE;
         }
         for (int i = 0; i < count; i++) offered += iov[i].iov_len;
-        ssize_t sent = socket_writev(session->watch.fd, iov, count);
+        ssize_t sent = socket_writev(session->watch.fd, iov, count, held);
         if (sent == -EAGAIN || sent == -EINTR) return SOCKET_FULL;
         if (sent < 0) {
             log_verbose("Error writing to replica %s: %s", session->peer_name,
@@ -197,7 +199,7 @@ static bool write_image(struct session *session, struct peer *peer, enum progres
     bool finished;
 
     uint64_t from = spool_position(peer->image_cursor);
-    *progress = send_from(session, peer->image_cursor, WRITE_BYTES_MAX, &finished);
+    *progress = send_from(session, peer->image_cursor, WRITE_BYTES_MAX, false, &finished);
     if (*progress == GONE) return true;
     int64_t now_ms = replication_mono_ms(session->server);
     peer->image_sent += spool_position(peer->image_cursor) - from;
@@ -209,6 +211,41 @@ static bool write_image(struct session *session, struct peer *peer, enum progres
     primary_image_sent(replication->primary, session->id, now_ms, &replication->actions);
     replication_run(replication, SPAN(""));
     return false;
+}
+
+/* A turn's share of the stream goes to the socket in that turn, before the replies do: there it is safe from the end of this
+ * process. To the replica the socket sends it at once, too, but where the stream flows: then every PUSH_US, since a
+ * push costs more than what it sends, here and there, where it wakes somebody. Whoever waits for acknowledgements
+ * does not wait for that. */
+static bool may_hold(const struct peer *peer, uint64_t from, int64_t now_us)
+{
+    const struct replication *replication = peer->session->server->replication;
+
+    return from >= replication->push_upto && now_us - peer->pushed_us < PUSH_US &&
+           !replication->server->config->repl_disable_tcp_nodelay;
+}
+
+static void note_written(struct peer *peer, bool held, int64_t now_us)
+{
+    struct replication *replication = peer->session->server->replication;
+
+    if (!held) peer->pushed_us = now_us;
+    else if (!timer_armed(&replication->push_timer))
+        loop_arm(replication->server->loop, &replication->push_timer,
+                 peer->pushed_us + PUSH_US - now_us);
+    peer->held = held;
+}
+
+void peers_push(void *context)
+{
+    struct replication *replication = context;
+    int64_t now_us = clock_monotonic_us();
+
+    for (struct peer *peer = replication->peers; peer != NULL; peer = peer->next) {
+        if (!peer->held) continue;
+        socket_push(peer->session->watch.fd);
+        note_written(peer, false, now_us);
+    }
 }
 
 bool replication_write(struct session *session)
@@ -232,8 +269,11 @@ bool replication_write(struct session *session)
     if (peer->log == NULL) return false;
     uint64_t at = spool_position(peer->log);
     if (peer->feed_upto <= at) return false;
-    progress = send_from(session, peer->log, peer->feed_upto - at, &finished);
+    int64_t now_us = clock_monotonic_us();
+    bool held = may_hold(peer, at, now_us);
+    progress = send_from(session, peer->log, peer->feed_upto - at, held, &finished);
     if (progress == GONE) return false;
+    note_written(peer, held, now_us);
     primary_fed(session->server->replication->primary, session->id, spool_position(peer->log));
     return progress == SOCKET_FULL;
 }

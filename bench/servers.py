@@ -154,14 +154,19 @@ class Server:
         wait_until(steady, 30, "steady memory", pause=0.2)
         return looks[-1]
 
+    def children(self):
+        found = []
+        for task in os.listdir(f"/proc/{self.process.pid}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{self.process.pid}/task/{task}/children") as children:
+                found += children.read().split()
+        return found
+
     def family_memory(self):
         """Bytes resident in the process and its children, pages that they share counted once."""
         total = self.memory("Pss")
-        for task in os.listdir(f"/proc/{self.process.pid}/task"):
-            with contextlib.suppress(OSError), open(f"/proc/{self.process.pid}/task/{task}/children") as children:
-                for child in children.read().split():
-                    with contextlib.suppress(OSError):  # it may have ended meanwhile
-                        total += self.memory("Pss", child)
+        for child in self.children():
+            with contextlib.suppress(OSError):  # it may have ended meanwhile
+                total += self.memory("Pss", child)
         return total
 
     def forget_peak(self):

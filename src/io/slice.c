@@ -34,6 +34,11 @@ void slice_engine(void)
     if (sched_getscheduler(0) == SCHED_OTHER) set(getpriority(PRIO_PROCESS, 0), ENGINE_SLICE_NS);
 }
 
+void slice_yield(void)
+{
+    sched_yield();
+}
+
 void slice_background(void)
 {
     set(getpriority(PRIO_PROCESS, 0) + BACKGROUND_NICE, BACKGROUND_SLICE_NS);

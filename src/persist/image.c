@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "io/clock.h"
+#include "io/slice.h"
 #include "persist/encoder.h"
 #include "store/snapshot.h"
 #include <pthread.h>
@@ -171,6 +172,7 @@ static enum err encode_all(struct image *image, char *piece)
         if (len == 0) return finish(image);
         image->bytes_read += (uint64_t)len;
         encoder_feed(&image->encoder, piece, (size_t)len);
+        slice_yield();
         /* What is made goes out at once when there is nothing more to encode: a slow walk
          * (rdb-key-save-delay) still shows its progress. */
         if (spool_end(image->records) == image->bytes_read)

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "io/clock.h"
 #include "io/file.h"
+#include "io/slice.h"
 #include "io/worker.h"
 #include "persist/byte_queue.h"
 #include "persist/pace.h"
@@ -11,6 +12,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+
+#define KEYS_IN_A_ROW 1024 /* some 200 us of small ones */
 
 struct loader {
     struct loader_options options;
@@ -33,6 +36,7 @@ struct loader {
     /* ---- the thread's ---- */
     int fd;
     size_t collected_at;
+    uint64_t keys_in_a_row; /* without slice_yield */
     struct pace pace;
     struct rdb_load load;
 };
@@ -81,6 +85,11 @@ static bool pause_for_delay(void *context, uint64_t keys)
 
     if (__builtin_expect(delay_us == 0, 1)) {
         loader->load.ahead_max = RDB_LOAD_AHEAD;
+        loader->keys_in_a_row += keys;
+        if (loader->keys_in_a_row >= KEYS_IN_A_ROW) {
+            loader->keys_in_a_row = 0;
+            slice_yield();
+        }
         return !loader->stop;
     }
     loader->load.ahead_max = 1;

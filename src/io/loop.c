@@ -43,8 +43,7 @@ struct loop {
     bool sparse_kernel; /* the last epoll_ctl found no memory */
     bool old_kernel;    /* no epoll_pwait2: waits are rounded up to milliseconds */
 
-    struct watches lazy;  /* whose interest may differ from what the kernel knows */
-    struct watches again; /* that are ready in the next turn */
+    struct watches lists[WATCH_LISTS];
 
     struct timer **heap; /* binary heap by at_us */
     int heap_count, heap_cap;
@@ -83,8 +82,7 @@ void loop_free(struct loop *loop)
     close(loop->wake_fd);
     close(loop->epoll_fd);
     pthread_mutex_destroy(&loop->lock);
-    mem_free(loop->lazy.at);
-    mem_free(loop->again.at);
+    for (int i = 0; i < WATCH_LISTS; i++) mem_free(loop->lists[i].at);
     mem_free(loop->heap);
     mem_free(loop->posts);
     mem_free(loop);
@@ -92,52 +90,40 @@ void loop_free(struct loop *loop)
 
 /* ---- descriptors ----------------------------------------------------------------------------- */
 
-static int32_t list(struct watches *watches, struct watch *watch)
+static void join(struct loop *loop, enum watch_list which, struct watch *watch)
 {
-    if (watches->count == watches->cap) {
-        watches->cap = watches->cap == 0 ? 64 : watches->cap * 2;
-        watches->at = mem_realloc(watches->at, (size_t)watches->cap * sizeof *watches->at);
+    struct watches *list = &loop->lists[which];
+
+    if (watch->places[which] != 0) return;
+    if (list->count == list->cap) {
+        list->cap = list->cap == 0 ? 64 : list->cap * 2;
+        list->at = mem_realloc(list->at, (size_t)list->cap * sizeof *list->at);
     }
-    watches->at[watches->count] = watch;
-    return watches->count++;
+    list->at[list->count++] = watch;
+    watch->places[which] = list->count;
+}
+
+static void leave(struct loop *loop, enum watch_list which, struct watch *watch)
+{
+    struct watches *list = &loop->lists[which];
+    int32_t place = watch->places[which];
+
+    if (place == 0) return;
+    check(list->at[place - 1] == watch);
+    struct watch *last = list->at[--list->count];
+    list->at[place - 1] = last;
+    last->places[which] = place;
+    watch->places[which] = 0;
 }
 
 static void note(struct loop *loop, struct watch *watch)
 {
-    if (watch->lazy || watch->wants == watch->known) return;
-    watch->lazy = true;
-    watch->lazy_index = list(&loop->lazy, watch);
-}
-
-static void forget_note(struct loop *loop, struct watch *watch)
-{
-    struct watch *last;
-
-    if (!watch->lazy) return;
-    check(loop->lazy.at[watch->lazy_index] == watch);
-    last = loop->lazy.at[--loop->lazy.count];
-    loop->lazy.at[watch->lazy_index] = last;
-    last->lazy_index = watch->lazy_index;
-    watch->lazy = false;
+    if (watch->wants != watch->known) join(loop, WATCH_LAZY, watch);
 }
 
 void loop_again(struct loop *loop, struct watch *watch)
 {
-    if (watch->again || !watch->active) return;
-    watch->again = true;
-    watch->again_index = list(&loop->again, watch);
-}
-
-static void forget_again(struct loop *loop, struct watch *watch)
-{
-    struct watch *last;
-
-    if (!watch->again) return;
-    check(loop->again.at[watch->again_index] == watch);
-    last = loop->again.at[--loop->again.count];
-    loop->again.at[watch->again_index] = last;
-    last->again_index = watch->again_index;
-    watch->again = false;
+    if (watch->active) join(loop, WATCH_AGAIN, watch);
 }
 
 void loop_add(struct loop *loop, struct watch *watch)
@@ -145,7 +131,8 @@ void loop_add(struct loop *loop, struct watch *watch)
     check(!watch->active && watch->fd >= 0);
     watch->active = true;
     watch->known = 0;
-    watch->lazy = watch->again = watch->hung_up = false;
+    watch->hung_up = false;
+    for (int i = 0; i < WATCH_LISTS; i++) watch->places[i] = 0;
     note(loop, watch);
 }
 
@@ -159,8 +146,7 @@ void loop_want(struct loop *loop, struct watch *watch, unsigned wants)
 void loop_remove(struct loop *loop, struct watch *watch)
 {
     if (!watch->active) return;
-    forget_note(loop, watch);
-    forget_again(loop, watch);
+    for (int i = 0; i < WATCH_LISTS; i++) leave(loop, i, watch);
     if (watch->known != 0) check(epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL) == 0);
     watch->known = 0;
     watch->active = false;
@@ -192,23 +178,15 @@ static bool tell(struct loop *loop, struct watch *watch)
 
 static void tell_all(struct loop *loop)
 {
-    int kept = 0;
+    struct watches *lazy = &loop->lists[WATCH_LAZY];
 
-    for (int i = 0; i < loop->lazy.count; i++) {
-        struct watch *watch = loop->lazy.at[i];
-        if (tell(loop, watch)) {
-            watch->lazy = false;
-            continue;
-        }
-        watch->lazy_index = kept;
-        loop->lazy.at[kept++] = watch;
-    }
-    if (kept > 0 && !loop->sparse_kernel)
+    for (int i = lazy->count - 1; i >= 0; i--)
+        if (tell(loop, lazy->at[i])) leave(loop, WATCH_LAZY, lazy->at[i]);
+    if (lazy->count > 0 && !loop->sparse_kernel)
         log_warning("The kernel refuses to watch %d more descriptors (memory or "
                     "fs.epoll.max_user_watches); trying again every 100 ms",
-                    kept);
-    loop->sparse_kernel = kept > 0;
-    loop->lazy.count = kept;
+                    lazy->count);
+    loop->sparse_kernel = lazy->count > 0;
 }
 
 static void dispatch(struct loop *loop, struct batch *batch)
@@ -237,9 +215,9 @@ static void dispatch(struct loop *loop, struct batch *batch)
 static void dispatch_again(struct loop *loop, int count)
 {
     for (int i = count - 1; i >= 0; i--) {
-        if (i >= loop->again.count) continue; /* some were removed */
-        struct watch *watch = loop->again.at[i];
-        forget_again(loop, watch);
+        if (i >= loop->lists[WATCH_AGAIN].count) continue; /* some were removed */
+        struct watch *watch = loop->lists[WATCH_AGAIN].at[i];
+        leave(loop, WATCH_AGAIN, watch);
         if (!(watch->wants & LOOP_READ)) continue;
         if (watch->hung_up) loop_again(loop, watch); /* the end may be more than one read away */
         watch->ready(watch->context, LOOP_READ);
@@ -424,9 +402,9 @@ void loop_turn(struct loop *loop, int64_t wait_us)
 
     if (loop->before != NULL) wait_us = sooner(wait_us, loop->before(loop->before_context));
     tell_all(loop);
-    if (loop->lazy.count > 0) wait_us = sooner(wait_us, RETRY_DELAY_US);
-    if (loop->post_count > 0 || loop->again.count > 0 || loop->stop) wait_us = 0;
-    again = loop->again.count;
+    if (loop->lists[WATCH_LAZY].count > 0) wait_us = sooner(wait_us, RETRY_DELAY_US);
+    if (loop->post_count > 0 || loop->lists[WATCH_AGAIN].count > 0 || loop->stop) wait_us = 0;
+    again = loop->lists[WATCH_AGAIN].count;
     if (wait_us != 0 && loop->heap_count > 0) {
         int64_t left = loop->heap[0]->at_us - clock_monotonic_us();
         wait_us = sooner(wait_us, left > 0 ? left : 0);

@@ -26,6 +26,12 @@ struct loop;
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 
+enum watch_list {
+    WATCH_LAZY,  /* whose interest may differ from what the kernel knows */
+    WATCH_AGAIN, /* that are ready in the next turn whatever the kernel says */
+    WATCH_LISTS,
+};
+
 /* Embedded by its owner; the first five members are the owner's (change `wants` by loop_want), the
  * others the loop's. Zero-initialise. Errors and hang-ups of the descriptor are reported as both
  * READ and WRITE, as far as wanted: the system call then tells which it is. While nothing is wanted
@@ -35,14 +41,11 @@ struct watch {
     unsigned wants; /* LOOP_READ | LOOP_WRITE; 0 is allowed */
     void (*ready)(void *context, unsigned events);
     void *context;
-    bool edge;          /* the owner's too: READ is reported once */
-    bool active;        /* added and not removed */
-    bool lazy, again;   /* whether it has the places below */
-    bool hung_up;       /* the peer of one with `edge` will send no more: its end is to be read */
-    unsigned known;     /* what the kernel knows; 0: not in its set */
-    int32_t lazy_index; /* place among those whose interest is to be told */
-    int32_t
-        again_index; /* place among those that are ready in the next turn whatever the kernel says */
+    bool edge;      /* the owner's too: READ is reported once */
+    bool active;    /* added and not removed */
+    bool hung_up;   /* the peer of one with `edge` will send no more: its end is to be read */
+    unsigned known; /* what the kernel knows; 0: not in its set */
+    int32_t places[WATCH_LISTS]; /* in the loop's lists, from 1; 0: in none */
 };
 
 struct loop *loop_new(void);

@@ -153,10 +153,6 @@ static int parse_lot(struct apply *apply, struct span all, size_t at, const char
         if (request_parse(request, span_of(all.ptr + at, all.len - at), &apply->limits, &consumed,
                           &want, error) != REQUEST_READY)
             break;
-        if (request->is_inline) {
-            *error = "inline bytes in the stream";
-            break;
-        }
         at += consumed;
         const enum kind kind = kind_of(request->argc, request->argv);
         if (kind == SELECT && selected(apply, request->argc, request->argv) >= 0)

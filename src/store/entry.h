@@ -63,9 +63,8 @@ enum {
 };
 
 #define ENTRY_KEY_LEN_LONG 0xffffff
-#define ENTRY_INLINE_BYTES_MAX                                                                     \
-    (64 * 1024)                   /* longer strings: ENC_BLOB; also the lease threshold   \
-                                            */
+/* Longer strings are ENC_BLOB; also the threshold of leases. */
+#define ENTRY_INLINE_BYTES_MAX (64 * 1024)
 #define ENTRY_EMBSTR_BYTES_MAX 44 /* Redis' OBJ_ENCODING_EMBSTR limit, for OBJECT ENCODING */
 
 struct entry {

@@ -7,7 +7,7 @@
  * alternate.
  *
  *   record  +----------------+----------------------------------+- - - - - - - - - - - - - - -+
- *           | header (16)    | the entry's bytes, padded to 8   | a small container, flattened |
+ *           | header (24)    | the entry's bytes, padded to 8   | a small container, flattened |
  *           +----------------+----------------------------------+- - - - - - - - - - - - - - -+
  *
  * Values up to the lease threshold stand in the record. A longer one is leased: the copied entry's

@@ -372,8 +372,10 @@ def test_a_connection_that_cannot_be_accepted_is_told_why(servers, action):
 
 
 def test_a_loop_that_spins_is_found():
-    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as spinning:
+    program = "print(flush=True)\nwhile True: pass"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as spinning:
         try:
+            spinning.stdout.readline()  # starting reads files, and sleeps for them
             with pytest.raises(TimedOut):
                 wait_rest(lambda: spinning.pid, "a loop without end", timeout=0.5)
         finally:

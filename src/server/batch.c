@@ -1,6 +1,6 @@
 /* Requests in batches: parse up to BATCH_MAX whole requests of one read, find their commands, hash their first keys and
- * start loading the buckets and then the entries, then what they ask for of the elements of big values, and only then execute
- * one after the other. The memory latency of the look-ups overlaps instead of standing in each command's way. */
+ * load the buckets, then the entries, then what they ask for of the elements of big values, and only then execute one after
+ * the other. The memory latency of the look-ups overlaps instead of standing in each command's way. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/clock.h"
@@ -61,11 +61,8 @@ void batch_prepare(struct server *server, int place, int db, int argc, const str
     const struct command *command = find(server, argc, argv);
 
     *parsed = (struct parsed){.argv = argv, .argc = argc, .command = command, .encoded = encoded};
-    if (command != NULL && command->first_key > 0 && command->first_key < argc &&
-        !server->loading) {
+    if (command != NULL && command->first_key > 0 && command->first_key < argc && !server->loading)
         parsed->first = store_key(server->store, argv[command->first_key]);
-        store_prefetch(server->store, db, parsed->first.hash, 0);
-    }
     parsed->db = db;
 }
 
@@ -102,23 +99,35 @@ static void begin_elements(const struct store *store, const struct parsed *reque
     }
 }
 
-void batch_gather(struct server *server, int count)
+static void gather_elements(const struct server *server, int count)
 {
     const struct parsed *parsed = server->batch->parsed;
     struct elements_ahead ahead;
-    int with_elements = 0;
 
-    for (int i = 0; i < count; i++) {
-        if (parsed[i].first.name.ptr == NULL) continue;
-        store_prefetch(server->store, parsed[i].db, parsed[i].first.hash, 1);
-        with_elements += parsed[i].command->first_element != 0;
-    }
     ahead.count = 0;
-    for (int i = 0; i < count && with_elements > 0; i++)
+    for (int i = 0; i < count; i++)
         if (parsed[i].first.name.ptr != NULL && parsed[i].command->first_element != 0)
             begin_elements(server->store, &parsed[i], &ahead);
     for (int i = 0; i < ahead.count; i++)
         table_prefetch_items(ahead.all[i].table, ahead.all[i].hash);
+}
+
+/* Each step in a loop of its own with nothing else in it: what a load waits for first is the page's address, and only loads that
+ * stand close to each other in the code wait for theirs together. */
+void batch_gather(struct server *server, int count)
+{
+    const struct parsed *parsed = server->batch->parsed;
+    bool has_elements = false;
+
+    for (int i = 0; i < count && count > 1; i++)
+        if (parsed[i].first.name.ptr != NULL)
+            store_prefetch(server->store, parsed[i].db, parsed[i].first.hash, 0);
+    for (int i = 0; i < count; i++) {
+        if (parsed[i].first.name.ptr == NULL) continue;
+        if (count > 1) store_prefetch(server->store, parsed[i].db, parsed[i].first.hash, 1);
+        has_elements |= parsed[i].command->first_element != 0;
+    }
+    if (has_elements) gather_elements(server, count);
     server->lap_us = stopwatch_us(&server->stopwatch);
 }
 

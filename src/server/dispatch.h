@@ -52,8 +52,8 @@ size_t batch_consume(struct session *session, struct span bytes);
 struct batch *batch_new(void);
 
 /* The two steps ahead of execution, also for the commands of the replication stream: finds the command of the request in
- * a place (below BATCH_MAX) of the batch, hashes its first key and starts loading the key's bucket; then, once all are prepared,
- * starts loading the entries, and a lap. What is prepared lasts as long as argv. */
+ * a place (below BATCH_MAX) of the batch and hashes its first key; then, once all are prepared, loads the keys' buckets, the
+ * entries, and elements of big values into the cache, and begins a lap. What is prepared lasts as long as argv. */
 void batch_prepare(struct server *server, int place, int db, int argc, const struct span *argv,
                    struct span encoded);
 void batch_gather(struct server *server, int count);

@@ -41,10 +41,25 @@ static size_t sessions_memory(const struct server *server, bool replicas)
     return bytes;
 }
 
+/* Other threads free what snapshots and the log hold, also while this one waits for a core: the two figures shall be of about the
+ * same moment. */
+static void read_used(struct server *server, size_t *used, size_t *not_counted)
+{
+    enum { TRIES = 5, BYTES_APART_MAX = 64 * 1024 };
+    size_t before = eviction_not_counted(server);
+
+    for (int i = 0; i < TRIES; i++) {
+        *used = mem_used();
+        *not_counted = eviction_not_counted(server);
+        size_t apart = before > *not_counted ? before - *not_counted : *not_counted - before;
+        if (apart <= BYTES_APART_MAX) return;
+        before = *not_counted;
+    }
+}
+
 void info_memory_figures(struct server *server, struct memory_figures *out)
 {
     *out = (struct memory_figures){
-        .used = mem_used(),
         .rss = resident_bytes(),
         .startup = server->startup_memory,
         .log = journal_memory(server->journal),
@@ -52,7 +67,8 @@ void info_memory_figures(struct server *server, struct memory_figures *out)
         .replicas = sessions_memory(server, true),
         .functions = functions_memory(&server->functions),
     };
-    size_t not_counted = eviction_not_counted(server);
+    size_t not_counted;
+    read_used(server, &out->used, &not_counted);
     out->snapshots = not_counted > out->log ? not_counted - out->log : 0;
     mem_figures(&out->allocator);
     if (out->used > server->stats.peak_memory) server->stats.peak_memory = out->used;

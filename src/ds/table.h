@@ -71,6 +71,9 @@ size_t table_memory(const struct table *table);  /* bytes, without the items; co
 void table_prefetch_bucket(const struct table *table, uint64_t hash);
 void table_prefetch_items(const struct table *table, uint64_t hash);
 
+/* Items from which on loading ahead is worth it: at 50 bytes each, half of a core's cache. */
+#define TABLE_AHEAD_MIN 8192
+
 /* An item that by its bucket and fingerprint may be the one of `hash`, NULL where there is none: mostly the right one, for
  * whoever wants to look ahead and not to pay for certainty. Reads no item. */
 void *table_guess(const struct table *table, uint64_t hash);

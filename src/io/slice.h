@@ -8,7 +8,7 @@
 void slice_engine(void);
 /* Work that nobody waits for: a lower weight, and slices that delay the engine little. */
 void slice_background(void);
-/* Between two pieces of such work, of some 100 us: lets in whoever waits for the core. The scheduler itself may do that as late
+/* Between two pieces of such work, of some 200 us: lets in whoever waits for the core. The scheduler itself may do that as late
  * as at its next tick, a millisecond or four, even for an engine that has more right to it. */
 void slice_yield(void);
 

@@ -78,8 +78,8 @@ static void say_frames(void *const *frames, int count)
     struct symbols symbols;
     bool named = symbols_open(&symbols);
     int pipe_fds[2] = {-1, -1};
-    bool piped =
-        pipe(pipe_fds) == 0; /* symbols go through a pipe, so that they reach whatever the log is */
+    /* A library's symbols go through a pipe, so that they reach whatever the log is. */
+    bool piped = pipe(pipe_fds) == 0;
     char text[512];
 
     for (int i = 0; i < count; i++) {

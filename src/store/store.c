@@ -102,8 +102,6 @@ void store_prefetch(const struct store *store, int db, uint64_t hash, int step)
     else table_prefetch_items(table, hash);
 }
 
-#define ELEMENTS_AHEAD_MIN 8192 /* at 50 bytes each, half of a core's cache */
-
 const struct table *store_guess_elements(const struct store *store, int db, uint64_t hash)
 {
     const struct entry *entry = table_guess(keyspace_of(store, db)->table, hash);
@@ -111,5 +109,5 @@ const struct table *store_guess_elements(const struct store *store, int db, uint
     if (entry == NULL || !entry_has_pointer(entry)) return NULL;
     const struct value_ops *ops = value_ops(entry_encoding(entry));
     const struct table *elements = ops->table != NULL ? ops->table(entry_pointer(entry)) : NULL;
-    return elements != NULL && table_count(elements) >= ELEMENTS_AHEAD_MIN ? elements : NULL;
+    return elements != NULL && table_count(elements) >= TABLE_AHEAD_MIN ? elements : NULL;
 }

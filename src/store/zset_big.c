@@ -4,8 +4,6 @@
 #include "base/prefetch.h"
 #include "store/zset_inside.h"
 
-#define LOADED_AHEAD_MIN 8192 /* members; fewer stay in a core's cache */
-
 static struct sorted_key key_of_item(const void *item)
 {
     return (struct sorted_key){zset_item_score(item), string_item_text(item)};
@@ -63,7 +61,7 @@ static void load_ahead(const struct zset_big *big, const struct sorted_position 
 void zset_big_remove_ranks(struct zset_big *big, size_t first, size_t count)
 {
     int direction = first + count == big->order.count && first > 0 ? -1 : 1;
-    bool is_big = big->order.count >= LOADED_AHEAD_MIN;
+    bool is_big = big->order.count >= TABLE_AHEAD_MIN;
 
     for (; count > 0; count--) {
         struct sorted_position position;
